@@ -3,5 +3,13 @@
 //! Nothing here does I/O, reads a clock, draws a random number or starts a task: `now` and
 //! `entropy` are arguments, decisions are return values. It imports no other module of ours.
 
+pub mod breaker;
+pub mod delivery;
+pub mod event;
 pub mod id;
+pub mod outcome;
+pub mod parked;
+pub mod rate;
+pub mod retry;
+pub mod scheduler;
 pub mod time;

@@ -1,0 +1,290 @@
+//! One receiver's lane in the scheduler: its window, its caps, its breaker.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use super::{Action, Claimed, LaneId};
+use crate::domain::breaker::{Breaker, BreakerPolicy, Permit, State};
+use crate::domain::delivery::Progress;
+use crate::domain::outcome::Outcome;
+use crate::domain::parked::Parked;
+use crate::domain::rate::RateCap;
+use crate::domain::retry::RetryPolicy;
+use crate::domain::time::Millis;
+
+/// How one receiver is served.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LanePolicy {
+    /// Most attempts at a time.
+    pub in_flight_max: usize,
+    /// Most attempts a second, if capped.
+    pub rate_per_second: Option<u32>,
+    /// After this long without a result an attempt counts as timed out; must exceed the sink's own timeout.
+    pub lease: Duration,
+    /// Retries.
+    pub retry: RetryPolicy,
+    /// The breaker.
+    pub breaker: BreakerPolicy,
+}
+
+/// Why an endpoint may not be sent to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Block {
+    /// A person paused it.
+    Paused,
+    /// It answered 410, or a person disabled it.
+    Disabled,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Flight {
+    pub(super) attempt: u16,
+    pub(super) probe: bool,
+    pub(super) progress: Progress,
+}
+
+#[derive(Debug)]
+pub(super) struct Lane {
+    pub(super) policy: LanePolicy,
+    pub(super) block: Option<Block>,
+    pub(super) breaker: Breaker,
+    pub(super) parked: Parked,
+    /// Claimed and not yet sent.
+    pub(super) ready: VecDeque<Claimed>,
+    pub(super) flying: HashMap<u64, Flight>,
+    /// When each attempt is given up, in the order they were sent; ended ones are skipped.
+    leases: VecDeque<(Millis, u64, u16)>,
+    /// Whether the outbox has more that could be claimed now.
+    pub(super) more: bool,
+    pub(super) next_due: Option<Millis>,
+    pub(super) claiming: bool,
+    pub(super) in_turn: bool,
+    pub(super) timer: Option<Millis>,
+    rate: Option<RateCap>,
+    /// Set while the backlog drains after the breaker closed.
+    drain: Option<RateCap>,
+}
+
+impl Lane {
+    pub(super) fn new(policy: LanePolicy) -> Self {
+        let rate = policy.rate_per_second.map(RateCap::new);
+        Self {
+            policy,
+            block: None,
+            breaker: Breaker::new(),
+            parked: Parked::default(),
+            ready: VecDeque::new(),
+            flying: HashMap::new(),
+            leases: VecDeque::new(),
+            more: true,
+            next_due: None,
+            claiming: false,
+            in_turn: false,
+            timer: None,
+            rate,
+            drain: None,
+        }
+    }
+
+    pub(super) fn set_policy(&mut self, policy: LanePolicy) {
+        if policy.rate_per_second != self.policy.rate_per_second {
+            self.rate = policy.rate_per_second.map(RateCap::new);
+        }
+        self.policy = policy;
+    }
+
+    /// How many deliveries to claim now, if any.
+    pub(super) fn wants(&self, now: Millis) -> Option<usize> {
+        if self.claiming || self.block.is_some() {
+            return None;
+        }
+        let due = self.more || self.next_due.is_some_and(|due| due <= now);
+        let (low, full) = match self.breaker.permit(now) {
+            Permit::Send => (self.policy.in_flight_max, self.policy.in_flight_max * 2),
+            Permit::Probe => (1, 1),
+            Permit::Wait(_) => return None,
+        };
+        (due && self.ready.len() < low).then(|| full - self.ready.len())
+    }
+
+    pub(super) fn claimed(
+        &mut self,
+        id: LaneId,
+        deliveries: Vec<Claimed>,
+        next_due: Option<Millis>,
+        more: bool,
+        actions: &mut Vec<Action>,
+    ) {
+        self.claiming = false;
+        self.more = more;
+        self.next_due = next_due;
+        self.ready.extend(deliveries);
+        if self.block.is_some() {
+            self.give_back(id, actions);
+        }
+        if self.ready.is_empty() && !more {
+            self.drain = None;
+        }
+    }
+
+    /// When the caps let the next one go.
+    fn rate_ready_at(&self) -> Millis {
+        let of = |cap: &Option<RateCap>| cap.as_ref().map_or(Millis(0), RateCap::ready_at);
+        of(&self.rate).max(of(&self.drain))
+    }
+
+    pub(super) fn can_send(&self, now: Millis) -> bool {
+        self.block.is_none()
+            && !self.ready.is_empty()
+            && self.flying.len() < self.policy.in_flight_max
+            && !matches!(self.breaker.permit(now), Permit::Wait(_))
+            && self.rate_ready_at() <= now
+    }
+
+    /// Sends the next one; [`can_send`](Self::can_send) must hold.
+    pub(super) fn send(&mut self, id: LaneId, now: Millis, actions: &mut Vec<Action>) -> Option<Action> {
+        let probe = self.breaker.permit(now) == Permit::Probe;
+        let Claimed { seq, progress } = if probe { self.freshest() } else { self.ready.pop_front() }?;
+        if probe {
+            self.breaker.probe_sent();
+            actions.push(Action::Breaker { lane: id, state: self.breaker.state() });
+        }
+        for cap in [&mut self.rate, &mut self.drain].into_iter().flatten() {
+            cap.take(now);
+        }
+        let attempt = progress.attempts.saturating_add(1);
+        self.flying.insert(seq, Flight { attempt, probe, progress });
+        self.leases.push_back((now.plus(self.policy.lease), seq, attempt));
+        Some(Action::Send { lane: id, seq, attempt, probe })
+    }
+
+    /// The claimed delivery with the fewest attempts, so that probes don't wear out one delivery.
+    fn freshest(&mut self) -> Option<Claimed> {
+        let at = (0..self.ready.len()).min_by_key(|at| self.ready[*at].progress.attempts)?;
+        self.ready.remove(at)
+    }
+
+    /// Takes an attempt that ended out of the air, unless the fence says that it is another one.
+    pub(super) fn land(&mut self, seq: u64, attempt: u16) -> Option<Flight> {
+        if self.flying.get(&seq)?.attempt != attempt {
+            return None;
+        }
+        self.flying.remove(&seq)
+    }
+
+    /// Attempts whose lease has run out at `now`.
+    pub(super) fn overdue(&mut self, now: Millis) -> Vec<(u64, u16)> {
+        let mut lost = Vec::new();
+        while let Some((until, seq, attempt)) = self.next_lease() {
+            if until > now {
+                break;
+            }
+            self.leases.pop_front();
+            lost.push((seq, attempt));
+        }
+        lost
+    }
+
+    fn next_lease(&mut self) -> Option<(Millis, u64, u16)> {
+        while let Some((until, seq, attempt)) = self.leases.front().copied() {
+            if self.flying.get(&seq).is_some_and(|flight| flight.attempt == attempt) {
+                return Some((until, seq, attempt));
+            }
+            self.leases.pop_front();
+        }
+        None
+    }
+
+    /// What an outcome says of the endpoint.
+    pub(super) fn learn(
+        &mut self,
+        id: LaneId,
+        outcome: &Outcome,
+        probe: bool,
+        now: Millis,
+        actions: &mut Vec<Action>,
+    ) {
+        let before = self.breaker.state();
+        match outcome {
+            Outcome::Delivered => {
+                if self.breaker.succeeded() {
+                    self.drain = Some(RateCap::new(self.policy.breaker.drain_per_second));
+                }
+            }
+            Outcome::Retry { .. } | Outcome::Rejected => {
+                self.breaker.failed(probe, &self.policy.breaker, now);
+            }
+            Outcome::Gone => {
+                actions.push(Action::Disable { lane: id });
+                self.block = Some(Block::Disabled);
+                self.breaker = Breaker::new();
+                self.give_back(id, actions);
+            }
+            // Says nothing of the receiver; the endpoint may as well not be half-open for ever.
+            Outcome::Blocked => {
+                if probe {
+                    self.breaker.failed(true, &self.policy.breaker, now);
+                }
+            }
+        }
+        if self.breaker.state() != before {
+            actions.push(Action::Breaker { lane: id, state: self.breaker.state() });
+        }
+        self.track_parked(id, now, actions);
+    }
+
+    pub(super) fn set_block(
+        &mut self,
+        id: LaneId,
+        block: Option<Block>,
+        now: Millis,
+        actions: &mut Vec<Action>,
+    ) {
+        self.block = block;
+        if block.is_some() {
+            self.give_back(id, actions);
+        } else {
+            self.more = true;
+        }
+        self.track_parked(id, now, actions);
+    }
+
+    fn track_parked(&mut self, id: LaneId, now: Millis, actions: &mut Vec<Action>) {
+        let parked = self.block.is_some() || self.breaker.state() != State::Closed;
+        let moved = if parked { self.parked.begin(now) } else { self.parked.end(now) };
+        if moved {
+            actions.push(Action::Parked { lane: id, parked: self.parked.clone() });
+        }
+    }
+
+    /// Gives what was claimed and not sent back to the outbox, where people can see and steer it.
+    pub(super) fn give_back(&mut self, id: LaneId, actions: &mut Vec<Action>) {
+        if !self.ready.is_empty() {
+            self.more = true;
+            let deliveries = std::mem::take(&mut self.ready).into();
+            actions.push(Action::Release { lane: id, deliveries });
+        }
+    }
+
+    /// When this lane has something to do without further input.
+    pub(super) fn wake_at(&mut self, now: Millis, draining: bool) -> Option<Millis> {
+        let lease = self.next_lease().map(|(until, ..)| until);
+        if draining || self.block.is_some() {
+            return lease;
+        }
+        let waits = !self.ready.is_empty() || self.more || self.next_due.is_some();
+        let breaker = match self.breaker.permit(now) {
+            Permit::Wait(Some(until)) => return earliest([lease, waits.then_some(until)]),
+            Permit::Wait(None) => return lease,
+            Permit::Send | Permit::Probe => None,
+        };
+        let full = self.flying.len() >= self.policy.in_flight_max;
+        let rate = (!self.ready.is_empty() && !full).then(|| self.rate_ready_at()).filter(|at| *at > now);
+        let due = self.next_due.filter(|due| *due > now);
+        earliest([lease, breaker, rate.or(due).and(earliest([rate, due]))])
+    }
+}
+
+fn earliest<const N: usize>(instants: [Option<Millis>; N]) -> Option<Millis> {
+    instants.into_iter().flatten().min()
+}

@@ -1,0 +1,166 @@
+//! The scheduler by example; `tests/sim` drives it by seed.
+
+use std::time::Duration;
+
+use super::*;
+use crate::domain::breaker::{BreakerPolicy, State};
+use crate::domain::retry::RetryPolicy;
+
+const T0: Millis = Millis(1_000_000);
+
+fn policy() -> LanePolicy {
+    LanePolicy {
+        in_flight_max: 2,
+        rate_per_second: None,
+        lease: Duration::from_secs(20),
+        retry: RetryPolicy {
+            first: Duration::from_secs(5),
+            factor: 2.0,
+            max: Duration::from_secs(60),
+            max_attempts: 5,
+            max_age: Duration::from_secs(3600),
+        },
+        breaker: BreakerPolicy {
+            failures: 3,
+            cooldown: Duration::from_secs(30),
+            cooldown_max: Duration::from_secs(60),
+            drain_per_second: 10,
+        },
+    }
+}
+
+/// A scheduler over lanes with an endless backlog, claims answered at once.
+struct Bench {
+    scheduler: Scheduler,
+    next_seq: u64,
+    endless: bool,
+    log: Vec<Action>,
+}
+
+impl Bench {
+    fn new(lanes: u16, in_flight_max: usize) -> Self {
+        let mut bench =
+            Self { scheduler: Scheduler::new(in_flight_max), next_seq: 0, endless: true, log: Vec::new() };
+        for lane in 0..lanes {
+            bench.on(Input::Policy(lane, Box::new(policy())), T0);
+        }
+        bench
+    }
+
+    /// Feeds an input, answers claims, and returns what was sent.
+    fn on(&mut self, input: Input, now: Millis) -> Vec<(LaneId, u64, u16, bool)> {
+        let mut inputs = VecDeque::from([input]);
+        let mut sent = Vec::new();
+        while let Some(input) = inputs.pop_front() {
+            let mut actions = Vec::new();
+            self.scheduler.on(input, now, &mut actions);
+            for action in actions {
+                match &action {
+                    Action::Claim { lane, limit } => {
+                        let count = if self.endless { *limit } else { 0 };
+                        let deliveries = (0..count)
+                            .map(|_| {
+                                self.next_seq += 1;
+                                Claimed { seq: self.next_seq, progress: Progress::default() }
+                            })
+                            .collect();
+                        let more = self.endless;
+                        inputs.push_back(Input::Claimed { lane: *lane, deliveries, next_due: None, more });
+                    }
+                    Action::Send { lane, seq, attempt, probe } => sent.push((*lane, *seq, *attempt, *probe)),
+                    _ => {}
+                }
+                self.log.push(action);
+            }
+        }
+        sent
+    }
+
+    fn finish(
+        &mut self,
+        lane: LaneId,
+        seq: u64,
+        attempt: u16,
+        outcome: Outcome,
+        now: Millis,
+    ) -> Vec<(LaneId, u64, u16, bool)> {
+        self.on(Input::Finished(Finished { lane, seq, attempt, outcome, accepted_at: T0, entropy: 0 }), now)
+    }
+}
+
+fn failed() -> Outcome {
+    Outcome::Retry { reason: Reason::Status, retry_after: None }
+}
+
+#[test]
+fn lanes_take_turns_and_the_caps_hold() {
+    let mut bench = Bench::new(3, 5);
+    let sent = bench.on(Input::Tick, T0);
+    let lanes: Vec<LaneId> = sent.iter().map(|sent| sent.0).collect();
+    assert_eq!(bench.scheduler.in_flight(), 5, "the cap of all lanes");
+    assert!((0..3).all(|lane| lanes.iter().filter(|l| **l == lane).count() <= 2), "the cap of each lane");
+    let (lane, seq, attempt, _) = sent[0];
+    let next = bench.finish(lane, seq, attempt, Outcome::Delivered, T0);
+    assert_eq!(next.len(), 1);
+    assert_eq!(bench.scheduler.in_flight(), 5);
+}
+
+#[test]
+fn a_late_result_of_an_attempt_given_up_is_ignored() {
+    let mut bench = Bench::new(1, 10);
+    let sent = bench.on(Input::Tick, T0);
+    bench.endless = false;
+    let late = T0.plus(Duration::from_secs(20));
+    bench.on(Input::Tick, late);
+    let settled = |bench: &Bench| bench.log.iter().filter(|a| matches!(a, Action::Settle { .. })).count();
+    assert_eq!(settled(&bench), 2, "both leases ran out");
+    bench.finish(0, sent[0].1, sent[0].2, Outcome::Delivered, late);
+    assert_eq!(settled(&bench), 2);
+    assert_eq!(bench.scheduler.stale_results(), 1);
+}
+
+#[test]
+fn an_open_breaker_parks_the_backlog_probes_and_drains_at_its_rate() {
+    let mut bench = Bench::new(1, 10);
+    let mut flying: VecDeque<_> = bench.on(Input::Tick, T0).into();
+    let mut failures = 0;
+    while let Some((lane, seq, attempt, _)) = flying.pop_front() {
+        failures += 1;
+        flying.extend(bench.finish(lane, seq, attempt, failed(), T0));
+    }
+    assert_eq!(failures, 4, "3 open it, 1 was under way");
+    assert!(matches!(bench.scheduler.breaker(0), Some(State::Open { .. })));
+    let until = T0.plus(Duration::from_secs(30));
+    assert_eq!(bench.scheduler.next_wakeup(), Some(until));
+    let probe = bench.on(Input::Tick, until);
+    assert_eq!(probe.len(), 1);
+    assert!(probe[0].3, "it is marked as a probe");
+    assert!(bench.finish(0, probe[0].1, probe[0].2, failed(), until).is_empty());
+    let again = until.plus(Duration::from_secs(60));
+    let probe = bench.on(Input::Tick, again);
+    let resumed = bench.finish(0, probe[0].1, probe[0].2, Outcome::Delivered, again);
+    assert_eq!(resumed.len(), 1, "the drain rate of 10/s lets one go");
+    assert_eq!(bench.scheduler.next_wakeup(), Some(again.plus(Duration::from_millis(100))));
+}
+
+#[test]
+fn gone_disables_and_gives_the_window_back() {
+    let mut bench = Bench::new(1, 10);
+    let sent = bench.on(Input::Tick, T0);
+    let more = bench.finish(0, sent[0].1, 1, Outcome::Gone, T0);
+    assert!(more.is_empty());
+    assert!(bench.log.contains(&Action::Disable { lane: 0 }));
+    assert!(bench.log.iter().any(|action| matches!(action, Action::Release { .. })));
+    bench.finish(0, sent[1].1, 1, Outcome::Delivered, T0);
+    assert!(!bench.on(Input::Block(0, None), T0).is_empty(), "enabling it resumes");
+}
+
+#[test]
+fn a_drain_sends_nothing_more() {
+    let mut bench = Bench::new(1, 10);
+    let sent = bench.on(Input::Tick, T0);
+    bench.on(Input::Drain, T0);
+    assert!(bench.finish(0, sent[0].1, 1, Outcome::Delivered, T0).is_empty());
+    assert!(bench.finish(0, sent[1].1, 1, Outcome::Delivered, T0).is_empty());
+    assert_eq!(bench.scheduler.in_flight(), 0);
+}
