@@ -4,4 +4,6 @@
 //! `entropy` are arguments, decisions are return values. It imports no other module of ours.
 
 pub mod id;
+pub mod secret;
+pub mod signature;
 pub mod time;
