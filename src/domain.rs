@@ -4,6 +4,7 @@
 //! `entropy` are arguments, decisions are return values. It imports no other module of ours.
 
 pub mod id;
+pub mod outcome;
 pub mod secret;
 pub mod signature;
 pub mod time;
