@@ -3,6 +3,7 @@
 //! Nothing here does I/O, reads a clock, draws a random number or starts a task: `now` and
 //! `entropy` are arguments, decisions are return values. It imports no other module of ours.
 
+pub mod address;
 pub mod breaker;
 pub mod delivery;
 pub mod event;
@@ -12,4 +13,6 @@ pub mod parked;
 pub mod rate;
 pub mod retry;
 pub mod scheduler;
+pub mod secret;
+pub mod signature;
 pub mod time;
