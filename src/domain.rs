@@ -12,6 +12,7 @@ pub mod outcome;
 pub mod parked;
 pub mod rate;
 pub mod retry;
+pub mod routing;
 pub mod scheduler;
 pub mod secret;
 pub mod signature;

@@ -1,0 +1,361 @@
+//! The truth of what must still be delivered: accepted events, their deliveries and dedupe records,
+//! in one atomic durable commit each time. Written once over any [`log::Log`](crate::store::log::Log).
+//!
+//! One committer thread takes everything that waits, writes one batch, waits for one sync and then
+//! answers all. A settled delivery rides on the next commit without holding anyone; losing it in a
+//! crash repeats a delivery and never loses one. What a crash leaves is read back by [`Outbox::open`]:
+//! the last checkpoint, the commits after it, and the dedupe records.
+//!
+//! Never calls a receiver, and never forgets an event whose journal row is not durable.
+
+mod commit;
+pub mod dedupe;
+pub mod index;
+pub mod open;
+mod pack;
+mod queue;
+pub mod record;
+mod tail;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use quick_cache::sync::Cache;
+use tokio::sync::{Notify, oneshot};
+
+use crate::domain::id::{AppSlug, EventId};
+use crate::domain::parked::Parked;
+use crate::domain::scheduler::{Claimed, LaneId};
+use crate::domain::time::Millis;
+use crate::runtime::clock::Clock;
+use crate::store::log::{self, Log};
+use dedupe::{Dedupe, DedupeRecord};
+use index::{Claims, Index, LaneCounts};
+use queue::{Queue, Request};
+use record::{Move, StoredEvent};
+pub use tail::Tail;
+
+/// Why the outbox did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The engine below failed; nothing more is written or acknowledged.
+    #[error(transparent)]
+    Log(#[from] log::Error),
+    /// What is stored cannot be read back.
+    #[error("the outbox is damaged: {0}; restore a backup, or move the directory away to start anew")]
+    Damaged(String),
+    /// A value could not be encoded.
+    #[error("a record could not be encoded: {0}")]
+    Encode(String),
+    /// Less than `[store] free_bytes_min` is free on the disk.
+    #[error(
+        "only {free_bytes} bytes are free on the store's disk, fewer than store.free_bytes_min = {min_bytes}"
+    )]
+    DiskFull {
+        /// Free now.
+        free_bytes: u64,
+        /// What must stay free.
+        min_bytes: u64,
+    },
+    /// The committer's thread did not start.
+    #[error("cannot start the store's committer: {0}")]
+    Thread(std::io::Error),
+    /// Too many events wait for a commit.
+    #[error("too many events wait to be stored")]
+    Busy,
+    /// An earlier commit failed; the process must be restarted.
+    #[error("the store has failed and takes nothing more until a restart")]
+    Failed,
+    /// The outbox is closing.
+    #[error("the store is closing")]
+    Closed,
+}
+
+/// What became of one appended event.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Appended {
+    /// It is durable.
+    New(Arc<StoredEvent>),
+    /// (source, eventId) was accepted before, with this body.
+    Duplicate(DedupeRecord),
+    /// (source, eventId) was accepted before, with another body.
+    Mismatch,
+}
+
+/// Settings.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What must stay free on the disk.
+    pub free_bytes_min: u64,
+    /// How long a dedupe record is kept.
+    pub dedupe_keep: Duration,
+    /// Bytes of recent events kept in memory for their delivery.
+    pub cache_bytes: u64,
+}
+
+/// What a commit cost, for the metrics.
+#[derive(Clone, Copy, Debug)]
+pub struct CommitCost {
+    /// From the start of the write until it was durable.
+    pub took: Duration,
+    /// New events in it.
+    pub events: usize,
+}
+
+/// The outbox.
+pub struct Outbox {
+    shared: Arc<Shared>,
+    committer: Mutex<Option<std::thread::JoinHandle<()>>>,
+}
+
+#[derive(Clone)]
+struct EventWeight;
+
+impl quick_cache::Weighter<u64, Arc<StoredEvent>> for EventWeight {
+    fn weight(&self, _: &u64, event: &Arc<StoredEvent>) -> u64 {
+        event.body.len() as u64 + 512
+    }
+}
+
+struct Shared {
+    log: Box<dyn Log>,
+    clock: Arc<dyn Clock>,
+    options: Options,
+    free_bytes: Box<dyn Fn() -> Option<u64> + Send + Sync>,
+    queue: Queue,
+    index: Mutex<Index>,
+    dedupe: Mutex<Dedupe>,
+    cache: Cache<u64, Arc<StoredEvent>, EventWeight>,
+    tail: Tail,
+    journalled: AtomicU64,
+    failed: AtomicBool,
+    disk_full: AtomicBool,
+    /// Lanes with deliveries that nobody has claimed.
+    available: Mutex<std::collections::BTreeSet<LaneId>>,
+    available_changed: Notify,
+    failure: Notify,
+    on_commit: Box<dyn Fn(CommitCost) + Send + Sync>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Outbox {
+    /// Appends events in one commit and resolves when they are durable. Each gets its `seq` and its own
+    /// answer; those that are repeats change nothing.
+    ///
+    /// An error means that none of them is acknowledged. After [`Error::Log`] the outcome on disk is
+    /// unknown: the sender must post again, and dedupe sorts it out.
+    pub async fn append(&self, events: Vec<StoredEvent>) -> Result<Vec<Appended>, Error> {
+        if self.shared.failed.load(Ordering::Acquire) {
+            return Err(Error::Failed);
+        }
+        let (reply, answer) = oneshot::channel();
+        self.shared.queue.push(Request { events, reply })?;
+        answer.await.unwrap_or(Err(Error::Failed))
+    }
+
+    /// What was accepted under (source, eventId), if it is remembered. May read the disk.
+    pub fn lookup(&self, source: &AppSlug, event: &EventId) -> Result<Option<DedupeRecord>, Error> {
+        self.shared.find(&dedupe::key(source, event))
+    }
+
+    /// Records what became of deliveries, with the next commit, without waiting for it.
+    pub fn settle(&self, moves: impl IntoIterator<Item = Move>) {
+        self.shared.queue.push_moves(moves);
+    }
+
+    /// Records when a receiver was parked.
+    pub fn park(&self, lane: LaneId, parked: Parked) {
+        self.shared.queue.push_parked(lane, parked);
+    }
+
+    /// Claims up to `limit` deliveries of a receiver that may go at `now`.
+    pub fn claim(&self, lane: LaneId, limit: usize, now: Millis) -> Claims {
+        lock(&self.shared.index).claim(lane, limit, now)
+    }
+
+    /// Takes claimed deliveries back untried.
+    pub fn release(&self, lane: LaneId, deliveries: &[Claimed]) {
+        lock(&self.shared.index).release(lane, deliveries);
+        self.shared.announce([lane]);
+    }
+
+    /// The receivers that got deliveries since the last call; waits until there are some.
+    pub async fn available(&self) -> Vec<LaneId> {
+        loop {
+            let notified = self.shared.available_changed.notified();
+            let lanes = std::mem::take(&mut *lock(&self.shared.available));
+            if !lanes.is_empty() {
+                return lanes.into_iter().collect();
+            }
+            notified.await;
+        }
+    }
+
+    /// The event `seq`, from memory or from the log. `None` if nothing needs it any more. May read the disk.
+    pub fn load(&self, seq: u64) -> Result<Option<Arc<StoredEvent>>, Error> {
+        if let Some(event) = self.shared.cache.get(&seq) {
+            return Ok(Some(event));
+        }
+        self.shared.read_event(seq)
+    }
+
+    /// The event `seq` if it is in memory.
+    pub fn cached(&self, seq: u64) -> Option<Arc<StoredEvent>> {
+        self.shared.cache.get(&seq)
+    }
+
+    /// The receiver's number, if it has had a delivery.
+    pub fn lane(&self, receiver: &AppSlug) -> Option<LaneId> {
+        lock(&self.shared.index).lane(receiver)
+    }
+
+    /// All receivers that have had a delivery, by number.
+    pub fn lanes(&self) -> Vec<AppSlug> {
+        lock(&self.shared.index).names().to_vec()
+    }
+
+    /// One receiver's counts.
+    pub fn counts(&self, lane: LaneId) -> LaneCounts {
+        lock(&self.shared.index).counts(lane)
+    }
+
+    /// When the receiver was parked.
+    pub fn parked(&self, lane: LaneId) -> Parked {
+        lock(&self.shared.index).parked(lane)
+    }
+
+    /// Whether the delivery of `seq` to `lane` is not yet terminal.
+    pub fn is_open(&self, lane: LaneId, seq: u64) -> bool {
+        lock(&self.shared.index).is_open(lane, seq)
+    }
+
+    /// Events in quarantine.
+    pub fn quarantined(&self) -> u64 {
+        lock(&self.shared.index).quarantined()
+    }
+
+    /// The commits in order, for the journal.
+    pub fn tail(&self) -> &Tail {
+        &self.shared.tail
+    }
+
+    /// Commits after `after`, up to about `bytes_max` of bodies, from memory or from the log; empty when
+    /// the journal has caught up. May read the disk.
+    pub fn commits_after(&self, after: u64, bytes_max: usize) -> Result<Vec<Arc<record::Commit>>, Error> {
+        match self.shared.tail.recent(after, bytes_max) {
+            Some(commits) => Ok(commits),
+            None => tail::read(self.shared.log.as_ref(), after, bytes_max),
+        }
+    }
+
+    /// The journal has everything up to and including `commit` on its disk.
+    pub fn journalled(&self, commit: u64) {
+        let before = self.shared.journalled.swap(commit, Ordering::AcqRel);
+        if before < commit && lock(&self.shared.index).has_spent(commit) {
+            self.shared.queue.nudge();
+        }
+    }
+
+    /// What the engine says of its size, and the bytes of packs still needed.
+    pub fn stats(&self) -> Result<(log::Stats, u64), Error> {
+        let held = lock(&self.shared.index).held_bytes();
+        Ok((self.shared.log.stats()?, held))
+    }
+
+    /// Rewrites the store without what was removed, if the engine's bound says that it pays.
+    pub fn compact_if_due(&self) -> Result<bool, Error> {
+        self.shared.compact_if_due()
+    }
+
+    /// Records of dedupe in memory, and sealed runs.
+    pub fn dedupe_counts(&self) -> (usize, usize) {
+        lock(&self.shared.dedupe).counts()
+    }
+
+    /// Why ingest must not be acknowledged now, if so.
+    pub fn refusal(&self) -> Option<Error> {
+        if self.shared.failed.load(Ordering::Acquire) {
+            return Some(Error::Failed);
+        }
+        self.shared.disk_full()
+    }
+
+    /// Resolves when a commit has failed: the process must stop.
+    pub async fn failure(&self) {
+        loop {
+            let notified = self.shared.failure.notified();
+            if self.shared.failed.load(Ordering::Acquire) {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    /// Commits what waits, stops the committer and closes the engine. Safe to call twice.
+    pub fn close(&self) {
+        self.shared.queue.close();
+        let committer = lock(&self.committer).take();
+        if let Some(thread) = committer {
+            // A panic of the committer has already been reported as a failure.
+            let _ = thread.join();
+        }
+        self.shared.tail.close();
+    }
+}
+
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Shared {
+    fn find(&self, key: &dedupe::Key) -> Result<Option<DedupeRecord>, Error> {
+        let candidates = {
+            let dedupe = lock(&self.dedupe);
+            if let Some(record) = dedupe.in_memory(key) {
+                return Ok(Some(record.clone()));
+            }
+            dedupe.candidates(key)
+        };
+        for row in candidates {
+            if let Some(row) = self.log.read(row)?
+                && let Some(record) = dedupe::find_in_row(&row, key)
+            {
+                return Ok(Some(record));
+            }
+        }
+        Ok(None)
+    }
+
+    fn read_event(&self, seq: u64) -> Result<Option<Arc<StoredEvent>>, Error> {
+        let Some((commit, first, size)) = lock(&self.index).locate(seq) else { return Ok(None) };
+        let at = usize::try_from(seq - first).map_err(|_| Error::Damaged("a pack is too long".to_owned()))?;
+        let event = Arc::new(pack::read_one(self.log.as_ref(), commit, size, at)?);
+        self.cache.insert(seq, Arc::clone(&event));
+        Ok(Some(event))
+    }
+
+    fn announce(&self, lanes: impl IntoIterator<Item = LaneId>) {
+        let mut available = lock(&self.available);
+        let before = available.len();
+        available.extend(lanes);
+        if available.len() > before {
+            drop(available);
+            self.available_changed.notify_one();
+        }
+    }
+
+    fn disk_full(&self) -> Option<Error> {
+        let free_bytes = (self.free_bytes)()?;
+        let min_bytes = self.options.free_bytes_min;
+        (free_bytes < min_bytes).then_some(Error::DiskFull { free_bytes, min_bytes })
+    }
+}
+
+#[cfg(test)]
+mod tests;

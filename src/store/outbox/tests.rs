@@ -1,0 +1,249 @@
+//! The outbox over both real engines.
+
+use std::sync::atomic::AtomicU64 as FreeBytes;
+
+use super::open::Surroundings;
+use super::record::{Admission, Change, Proof};
+use super::*;
+use crate::domain::delivery::Progress;
+use crate::domain::id::{CorrelationId, EventType};
+use crate::domain::outcome::Reason;
+use crate::domain::routing::{Decided, Decision, QuarantineReason};
+use crate::runtime::clock::SystemClock;
+use crate::store::log::EngineKind;
+
+const T0: Millis = Millis(1_776_340_800_000);
+
+struct Bench {
+    dir: tempfile::TempDir,
+    engine: EngineKind,
+    free_bytes: Arc<FreeBytes>,
+}
+
+impl Bench {
+    fn each() -> Vec<Self> {
+        [EngineKind::Sled, EngineKind::Redb]
+            .map(|engine| Self {
+                dir: tempfile::tempdir().unwrap(),
+                engine,
+                free_bytes: Arc::new(FreeBytes::new(u64::MAX)),
+            })
+            .into()
+    }
+
+    fn open(&self) -> Outbox {
+        let log = log::open(&self.dir.path().join("outbox"), self.engine, log::Options::default()).unwrap();
+        let options =
+            Options { free_bytes_min: 1000, dedupe_keep: Duration::from_secs(3600), cache_bytes: 1 << 20 };
+        let free_bytes = Arc::clone(&self.free_bytes);
+        let around = Surroundings {
+            clock: Arc::new(SystemClock::new()),
+            free_bytes: Box::new(move || Some(free_bytes.load(Ordering::Relaxed))),
+            on_commit: Box::new(|_| {}),
+        };
+        Outbox::open(log, options, around).unwrap()
+    }
+}
+
+fn slug(text: &str) -> AppSlug {
+    AppSlug::new(text).unwrap()
+}
+
+fn event(id: &str, receivers: &[&str]) -> StoredEvent {
+    let (source, event_id) = (slug("colectiva"), EventId::new(id).unwrap());
+    StoredEvent {
+        seq: 0,
+        accepted_at: T0,
+        correlation: CorrelationId::derive(&source, &event_id),
+        source,
+        event_id,
+        event_type: EventType::new("payment.received").unwrap(),
+        organization: "org".to_owned(),
+        timestamp: T0,
+        tenant: None,
+        traceparent: None,
+        proof: Proof::Ecosystem,
+        admission: Admission::Routed,
+        decisions: receivers
+            .iter()
+            .map(|receiver| Decided { receiver: slug(receiver), decision: Decision::Queued, detail: None })
+            .collect(),
+        drift: Vec::new(),
+        generation: 0,
+        replay: None,
+        body: bytes::Bytes::from(format!("{{\"eventId\":\"{id}\"}}").repeat(40)),
+    }
+}
+
+fn step(lane: LaneId, seq: u64, attempts: u16, change: Change) -> Move {
+    Move { seq, lane, at: T0, progress: Progress { attempts, charged: attempts }, change, note: None }
+}
+
+/// Waits until everything pushed before is committed: an append commits behind it.
+async fn flush(outbox: &Outbox, id: &str) {
+    outbox.append(vec![event(id, &[])]).await.unwrap();
+    outbox.append(vec![event(&format!("{id}-2"), &[])]).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_appended_is_claimed_settled_and_let_go() {
+    for bench in Bench::each() {
+        let outbox = bench.open();
+        let answers = outbox.append(vec![event("a", &["x", "y"]), event("b", &["x"])]).await.unwrap();
+        assert!(matches!(&answers[0], Appended::New(stored) if stored.seq == 0));
+        assert_eq!(outbox.available().await, [0, 1]);
+        let claims = outbox.claim(0, 10, T0);
+        assert_eq!(claims.deliveries.iter().map(|claimed| claimed.seq).collect::<Vec<_>>(), [0, 1]);
+        assert!(!claims.more);
+        assert!(outbox.claim(0, 10, T0).deliveries.is_empty(), "claimed is not offered twice");
+        outbox.settle([
+            step(0, 0, 1, Change::Delivered),
+            step(0, 1, 1, Change::Retry { due: Millis(T0.0 + 5000) }),
+        ]);
+        flush(&outbox, "f1").await;
+        assert_eq!(outbox.counts(0).open, 1);
+        assert_eq!(outbox.claim(0, 10, T0).next_due, Some(Millis(T0.0 + 5000)));
+        let again = outbox.claim(0, 10, Millis(T0.0 + 5000));
+        assert_eq!(again.deliveries[0].progress.attempts, 1);
+        outbox.settle([step(0, 1, 2, Change::Dead(Reason::Rejected)), step(1, 0, 1, Change::Delivered)]);
+        flush(&outbox, "f2").await;
+        assert_eq!((outbox.counts(0).open, outbox.counts(0).dead, outbox.counts(1).open), (0, 1, 0));
+        outbox.settle([step(0, 1, 2, Change::Dismissed)]);
+        flush(&outbox, "f3").await;
+        outbox.journalled(u64::MAX);
+        flush(&outbox, "f4").await;
+        assert!(outbox.load(0).unwrap().is_none_or(|event| event.seq == 0));
+        assert!(lock(&outbox.shared.index).locate(0).is_none(), "its pack is gone");
+    }
+}
+
+#[tokio::test]
+async fn a_repeat_gets_the_first_answer_and_another_body_a_mismatch() {
+    for bench in Bench::each() {
+        let outbox = bench.open();
+        let mut other = event("a", &["x"]);
+        other.body = bytes::Bytes::from_static(b"{}");
+        let answers =
+            outbox.append(vec![event("a", &["x"]), event("a", &["x"]), other.clone()]).await.unwrap();
+        assert!(matches!(answers[0], Appended::New(_)));
+        assert!(matches!(&answers[1], Appended::Duplicate(record) if record.lanes == [0]));
+        assert_eq!(answers[2], Appended::Mismatch);
+        drop(outbox);
+        let outbox = bench.open();
+        let answers = outbox.append(vec![event("a", &["x"]), other]).await.unwrap();
+        assert!(matches!(&answers[0], Appended::Duplicate(record) if record.lanes == [0]));
+        assert_eq!(answers[1], Appended::Mismatch);
+        assert!(outbox.lookup(&slug("colectiva"), &EventId::new("a").unwrap()).unwrap().is_some());
+        assert!(outbox.lookup(&slug("comal"), &EventId::new("a").unwrap()).unwrap().is_none());
+    }
+}
+
+#[tokio::test]
+async fn everything_unsettled_is_there_after_a_restart() {
+    for bench in Bench::each() {
+        let outbox = bench.open();
+        let ids: Vec<String> = (0..50).map(|n| format!("e{n}")).collect();
+        outbox.append(ids.iter().map(|id| event(id, &["x", "y"])).collect()).await.unwrap();
+        let mut held = event("held", &[]);
+        held.admission = Admission::Quarantined { reason: QuarantineReason::UnknownType, did_you_mean: None };
+        outbox.append(vec![held]).await.unwrap();
+        outbox.claim(0, 100, T0);
+        let due = Millis(T0.0 + 9000);
+        outbox.settle((0..10).map(|seq| step(0, seq, 1, Change::Delivered)));
+        outbox
+            .settle([step(0, 10, 3, Change::Retry { due }), step(0, 11, 1, Change::Dead(Reason::Rejected))]);
+        let mut parked = Parked::default();
+        parked.begin(T0);
+        outbox.park(1, parked.clone());
+        flush(&outbox, "f").await;
+        drop(outbox);
+        let outbox = bench.open();
+        assert_eq!((outbox.counts(0).open, outbox.counts(0).dead, outbox.counts(1).open), (39, 1, 50));
+        assert_eq!(outbox.quarantined(), 1);
+        assert_eq!(outbox.parked(1), parked);
+        let claims = outbox.claim(0, 100, T0);
+        assert_eq!(claims.deliveries.len(), 38);
+        assert_eq!(claims.next_due, Some(due));
+        assert_eq!(outbox.claim(0, 1, due).deliveries[0].progress.attempts, 3);
+        let read = outbox.load(49).unwrap().unwrap();
+        assert_eq!(read.event_id.as_str(), "e49");
+        assert_eq!(read.body, event("e49", &[]).body);
+    }
+}
+
+#[tokio::test]
+async fn a_checkpoint_stands_for_the_commits_before_it() {
+    for bench in Bench::each() {
+        let outbox = bench.open();
+        for n in 0..20 {
+            outbox.append(vec![event(&format!("e{n}"), &["x", "y"])]).await.unwrap();
+        }
+        outbox.claim(0, 5, T0);
+        outbox.settle((0..5).map(|seq| step(0, seq, 1, Change::Delivered)));
+        flush(&outbox, "f").await;
+        let checkpoint = lock(&outbox.shared.index).checkpoint();
+        let restored = Index::restore(checkpoint).unwrap();
+        for lane in 0..2 {
+            assert_eq!(restored.counts(lane).open, outbox.counts(lane).open);
+        }
+        assert_eq!(restored.next_seq(), lock(&outbox.shared.index).next_seq());
+        assert_eq!(restored.locate(7), lock(&outbox.shared.index).locate(7));
+    }
+}
+
+#[tokio::test]
+async fn a_settle_that_comes_twice_or_late_changes_nothing() {
+    for bench in Bench::each() {
+        let outbox = bench.open();
+        outbox.append(vec![event("a", &["x"])]).await.unwrap();
+        outbox.claim(0, 1, T0);
+        outbox.settle([step(0, 0, 2, Change::Retry { due: T0 })]);
+        flush(&outbox, "f").await;
+        outbox.settle([step(0, 0, 1, Change::Delivered)]);
+        flush(&outbox, "g").await;
+        assert_eq!(outbox.counts(0).open, 1, "attempt 1 ended before attempt 2 was recorded");
+        outbox.settle([step(0, 0, 3, Change::Delivered), step(0, 0, 4, Change::Dead(Reason::Rejected))]);
+        flush(&outbox, "h").await;
+        flush(&outbox, "i").await;
+        assert_eq!((outbox.counts(0).open, outbox.counts(0).dead), (0, 0), "terminal stays terminal");
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_and_resumes() {
+    for bench in Bench::each() {
+        let outbox = bench.open();
+        bench.free_bytes.store(10, Ordering::Relaxed);
+        let refused = outbox.append(vec![event("a", &["x"])]).await;
+        assert!(matches!(refused, Err(Error::DiskFull { free_bytes: 10, min_bytes: 1000 })));
+        assert!(outbox.refusal().is_some());
+        bench.free_bytes.store(u64::MAX, Ordering::Relaxed);
+        assert!(outbox.refusal().is_none());
+        assert!(matches!(outbox.append(vec![event("a", &["x"])]).await.unwrap()[0], Appended::New(_)));
+    }
+}
+
+#[tokio::test]
+async fn the_tail_gives_every_commit_from_memory_or_from_the_log() {
+    for bench in Bench::each() {
+        let outbox = bench.open();
+        for n in 0..5 {
+            outbox.append(vec![event(&format!("e{n}"), &["x"])]).await.unwrap();
+        }
+        let recent = outbox.commits_after(0, usize::MAX).unwrap();
+        assert_eq!(recent.len(), 5);
+        drop(outbox);
+        let outbox = bench.open();
+        let read = outbox.commits_after(0, usize::MAX).unwrap();
+        assert_eq!(read.len(), 5);
+        for (recent, read) in recent.iter().zip(&read) {
+            assert_eq!(
+                (recent.number, &recent.record, &recent.events),
+                (read.number, &read.record, &read.events)
+            );
+        }
+        let last = read[4].number;
+        assert!(outbox.commits_after(last, usize::MAX).unwrap().is_empty());
+        assert_eq!(outbox.commits_after(read[1].number, 1).unwrap().len(), 1, "bounded");
+    }
+}
