@@ -17,5 +17,6 @@
 //! The modules below are layers: one imports only what stands above it in this list
 //! (`tests/tidy.rs` holds the rule, `docs/ARCHITECTURE.md` the reasons).
 
+pub mod config;
 pub mod domain;
 pub mod runtime;
