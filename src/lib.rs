@@ -19,4 +19,7 @@
 
 pub mod domain;
 pub mod runtime;
+
+pub mod config;
+
 pub mod store;

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::id::{AppSlug, EventType};
+use super::id::AppSlug;
 
 /// Why an event is in quarantine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,32 +79,6 @@ pub struct DriftNote {
     pub problem: String,
 }
 
-/// What keeps events out of one receiver. Empty lists keep nothing out.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
-    /// Sources that pass.
-    pub sources: Vec<AppSlug>,
-    /// Types that pass: exact names, or a prefix that ends in `.*`, or `*`.
-    pub types: Vec<String>,
-}
-
-impl Filter {
-    /// Why an event does not pass; `None` if it does.
-    pub fn refuses(&self, source: &AppSlug, event_type: &EventType) -> Option<String> {
-        if !self.sources.is_empty() && !self.sources.contains(source) {
-            return Some(format!("filter.sources does not name {source}"));
-        }
-        let passes = |pattern: &String| match pattern.strip_suffix('*') {
-            Some(prefix) => event_type.as_str().starts_with(prefix),
-            None => event_type.as_str() == pattern,
-        };
-        if !self.types.is_empty() && !self.types.iter().any(passes) {
-            return Some(format!("filter.types does not match {event_type}"));
-        }
-        None
-    }
-}
-
 /// What routing needs to know of one receiver.
 #[derive(Clone, Copy, Debug)]
 pub struct Standing<'a> {
@@ -112,26 +86,23 @@ pub struct Standing<'a> {
     pub blocked: Option<&'a str>,
     /// Whether it gets its own events back.
     pub echo: bool,
-    /// What it wants.
-    pub filter: &'a Filter,
+    /// Whether its filter lets this event through.
+    pub wanted: bool,
 }
 
 /// The decision for `receiver`, which takes part as `standing` says (`None`: it takes no part).
-pub fn decide(
-    source: &AppSlug,
-    event_type: &EventType,
-    receiver: &AppSlug,
-    standing: Option<Standing<'_>>,
-) -> Decided {
+pub fn decide(source: &AppSlug, receiver: &AppSlug, standing: Option<Standing<'_>>) -> Decided {
     let (decision, detail) = match standing {
         None => (Decision::NoEndpoint, Some("no endpoint is configured for this app".to_owned())),
         Some(standing) if source == receiver && !standing.echo => {
             (Decision::OwnEvent, Some("the source does not get its own event back (echo = false)".to_owned()))
         }
-        Some(standing) => match (standing.filter.refuses(source, event_type), standing.blocked) {
-            (Some(why), _) => (Decision::Filtered, Some(why)),
-            (None, Some(blocked)) => (Decision::Parked, Some(format!("the endpoint is {blocked}"))),
-            (None, None) => (Decision::Queued, None),
+        Some(standing) if !standing.wanted => {
+            (Decision::Filtered, Some("the endpoint's filter does not want it".to_owned()))
+        }
+        Some(standing) => match standing.blocked {
+            Some(blocked) => (Decision::Parked, Some(format!("the endpoint is {blocked}"))),
+            None => (Decision::Queued, None),
         },
     };
     Decided { receiver: receiver.clone(), decision, detail }
@@ -147,41 +118,19 @@ mod tests {
 
     #[test]
     fn each_decision_has_its_case() {
-        let event_type = EventType::new("payment.received").unwrap();
-        let (any, mut only) = (Filter::default(), Filter::default());
-        only.types = vec!["invoice.*".to_owned()];
-        let open = Standing { blocked: None, echo: false, filter: &any };
+        let open = Standing { blocked: None, echo: false, wanted: true };
         let cases = [
             ("comal", None, Decision::NoEndpoint),
             ("comal", Some(open), Decision::Queued),
             ("colectiva", Some(open), Decision::OwnEvent),
             ("colectiva", Some(Standing { echo: true, ..open }), Decision::Queued),
             ("comal", Some(Standing { blocked: Some("paused"), ..open }), Decision::Parked),
-            ("comal", Some(Standing { filter: &only, ..open }), Decision::Filtered),
-            ("comal", Some(Standing { blocked: Some("paused"), filter: &only, ..open }), Decision::Filtered),
+            ("comal", Some(Standing { wanted: false, ..open }), Decision::Filtered),
+            ("comal", Some(Standing { blocked: Some("paused"), wanted: false, ..open }), Decision::Filtered),
         ];
         for (receiver, standing, wanted) in cases {
-            let decided = decide(&slug("colectiva"), &event_type, &slug(receiver), standing);
+            let decided = decide(&slug("colectiva"), &slug(receiver), standing);
             assert_eq!(decided.decision, wanted, "{receiver} {standing:?}");
-        }
-    }
-
-    #[test]
-    fn a_filter_matches_names_and_prefixes() {
-        let filter = |types: &[&str]| Filter {
-            sources: Vec::new(),
-            types: types.iter().map(|text| (*text).to_owned()).collect(),
-        };
-        let received = EventType::new("payment.received").unwrap();
-        for (types, passes) in [
-            (&[][..], true),
-            (&["payment.received"], true),
-            (&["payment.*"], true),
-            (&["*"], true),
-            (&["payments.*"], false),
-            (&["payment"], false),
-        ] {
-            assert_eq!(filter(types).refuses(&slug("a"), &received).is_none(), passes, "{types:?}");
         }
     }
 }

@@ -83,7 +83,9 @@ mod tests {
     fn what_comes_and_goes_leaves_no_trace() {
         let mut tally = Tally { appends: 3, ..Tally::default() };
         let keys = [[1; 13], [2; 13], [3; 13]];
-        keys.iter().for_each(|key| tally.add(key, 6_000));
+        for key in &keys {
+            tally.add(key, 6_000);
+        }
         assert_eq!((tally.rows, tally.live_bytes), (3, 3 * 6_013));
         assert_eq!(Tally::from_bytes(&tally.to_bytes()), Some(tally));
         keys.iter().rev().for_each(|key| tally.subtract(key, 6_000));
@@ -94,7 +96,9 @@ mod tests {
     fn one_row_for_another_is_noticed() {
         let with = |rows: &[(Key, usize)]| {
             let mut tally = Tally::default();
-            rows.iter().for_each(|(key, len)| tally.add(key, *len));
+            for (key, len) in rows {
+                tally.add(key, *len);
+            }
             tally
         };
         let one = with(&[([1; 13], 5), ([2; 13], 5)]);

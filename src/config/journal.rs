@@ -1,0 +1,34 @@
+//! `[journal]`: how long people can look back.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::limit::{self, Fault};
+use super::unit;
+
+/// The settings of `[journal]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Journal {
+    /// How long delivered events are kept, with their attempts.
+    #[serde(deserialize_with = "unit::span")]
+    pub retention: Duration,
+    /// How long dead, parked and quarantined ones are kept, payload included.
+    #[serde(deserialize_with = "unit::span")]
+    pub retention_dead: Duration,
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Self { retention: Duration::from_hours(24 * 30), retention_dead: Duration::from_hours(24 * 90) }
+    }
+}
+
+impl Journal {
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        let (hour, decade) = (Duration::from_hours(1), Duration::from_hours(24 * 3650));
+        limit::span("journal.retention", self.retention, hour, decade)?;
+        limit::span("journal.retention_dead", self.retention_dead, hour, decade)
+    }
+}

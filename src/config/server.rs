@@ -1,0 +1,52 @@
+//! `[server]`: the listener, its bounds, and the first administrator's key.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+
+use super::limit::{self, Fault};
+use super::{secret, unit};
+use crate::domain::secret::Secret;
+
+/// The settings of `[server]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Server {
+    /// Address and port of the one listener.
+    #[serde(deserialize_with = "address")]
+    pub listen: SocketAddr,
+    /// How long a stop waits for requests and deliveries in flight.
+    #[serde(deserialize_with = "unit::span")]
+    pub drain: Duration,
+    /// Connections served at once; more wait in the kernel's backlog.
+    pub connections_max: u32,
+    /// The key with every scope; `None` means that one is made in the store at first start.
+    #[serde(deserialize_with = "secret::one")]
+    pub admin_key: Option<Secret>,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            drain: Duration::from_secs(20),
+            connections_max: 4096,
+            admin_key: None,
+        }
+    }
+}
+
+impl Server {
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        limit::span("server.drain", self.drain, Duration::from_millis(1), Duration::from_mins(10))?;
+        limit::count("server.connections_max", self.connections_max.into(), 1, 1_000_000)
+    }
+}
+
+fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(|_| {
+        serde::de::Error::custom("must be an IP address and a port, such as 127.0.0.1:8080 or [::]:8080")
+    })
+}

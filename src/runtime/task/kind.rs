@@ -1,0 +1,78 @@
+//! Every kind of task there is: reading this file tells what runs in the process.
+
+/// What a task does when a stop is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnCancel {
+    /// Watches the soft token and ends by itself, its work finished.
+    Finish,
+    /// Holds nothing worth finishing: dropped at once.
+    Abort,
+}
+
+/// What follows when a task fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFailure {
+    /// The process stops: without this task it would lie to its callers. Ending unasked counts too.
+    ShutDown,
+    /// It is logged, and the rest goes on.
+    Log,
+}
+
+macro_rules! task_kinds {
+    ($($(#[$doc:meta])* $kind:ident: $name:literal, $cancel:ident, $failure:ident;)+) => {
+        /// A kind of task, with its name and its contract.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum TaskKind {
+            $($(#[$doc])* $kind,)+
+        }
+
+        impl TaskKind {
+            /// Every kind.
+            pub const ALL: &[Self] = &[$(Self::$kind),+];
+
+            /// The name in logs, and of the thread where it has one (at most 15 bytes).
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$kind => $name,)+ }
+            }
+
+            /// What it does when a stop is asked.
+            pub const fn on_cancel(self) -> OnCancel {
+                match self { $(Self::$kind => OnCancel::$cancel,)+ }
+            }
+
+            /// What follows when it fails.
+            pub const fn on_failure(self) -> OnFailure {
+                match self { $(Self::$kind => OnFailure::$failure,)+ }
+            }
+        }
+    };
+}
+
+task_kinds! {
+    /// Accepts connections and serves them.
+    Listener: "listener", Finish, ShutDown;
+    /// Writes the outbox, the only one who does.
+    Committer: "committer", Finish, ShutDown;
+    /// Runs the scheduler's loop.
+    Dispatcher: "dispatcher", Finish, ShutDown;
+    /// One attempt to deliver.
+    Attempt: "attempt", Finish, Log;
+    /// Brings settled events into the journal.
+    Journal: "journal", Finish, ShutDown;
+    /// Answers reads and writes of the control database.
+    Control: "control", Finish, ShutDown;
+    /// Relays what the hub emitted.
+    HubRelay: "hub-relay", Finish, ShutDown;
+    /// Runs one replay job.
+    Replay: "replay", Finish, Log;
+    /// Releases quarantined events of types that the registry has learned.
+    Quarantine: "quarantine", Finish, Log;
+    /// Deletes what is past its retention.
+    Retention: "retention", Abort, Log;
+    /// Reloads the registry when its files change.
+    RegistryWatch: "registry-watch", Abort, Log;
+    /// Refreshes the gauges that are measured, not counted.
+    Gauges: "gauges", Abort, Log;
+    /// Waits for signals of the operating system.
+    Signals: "signals", Abort, Log;
+}
