@@ -19,3 +19,5 @@
 
 pub mod domain;
 pub mod runtime;
+#[cfg(feature = "testing")]
+pub mod testing;
