@@ -17,6 +17,7 @@
 //! The modules below are layers: one imports only what stands above it in this list
 //! (`tests/tidy.rs` holds the rule, `docs/ARCHITECTURE.md` the reasons).
 
+pub mod deliver;
 pub mod domain;
 pub mod runtime;
 #[cfg(feature = "testing")]
