@@ -18,8 +18,14 @@
 //! (`tests/tidy.rs` holds the rule, `docs/ARCHITECTURE.md` the reasons).
 
 pub mod domain;
+
 pub mod runtime;
 
 pub mod config;
 
 pub mod store;
+
+pub mod deliver;
+
+#[cfg(feature = "testing")]
+pub mod testing;
