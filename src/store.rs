@@ -1,0 +1,6 @@
+//! What the broker keeps on disk, one port per file.
+//!
+//! Knows nothing of HTTP, receivers or the registry. A crash in here loses nothing that was
+//! acknowledged: each port says when a write is durable.
+
+pub mod log;

@@ -1,0 +1,157 @@
+//! The engines' seam of the durable outbox: an ordered log of small packed rows.
+//!
+//! A value is written once, at the right edge of its [`Space`], as rows of at most
+//! [`ROW_BYTES_MAX`] bytes, and removed whole when what it holds is done. Everything that needs an
+//! index lives in memory above this module; the reasons are in `docs/adr/0002-log-of-packed-rows.md`.
+//!
+//! What it must never do: report an append before the disk has it, retry a failed sync, start empty
+//! where something was, or repair a damaged store. A crash in an append leaves all of it or none; a
+//! crash in a compaction leaves the old generation or the new one, never a mixture.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+mod compaction;
+mod engine;
+mod files;
+mod format;
+mod generation;
+mod generational;
+mod mark;
+mod opening;
+mod redb;
+mod row;
+mod sled;
+mod tally;
+mod values;
+
+pub use compaction::{SpaceBound, should_compact};
+pub use engine::{EngineKind, UnknownEngine};
+pub use opening::{Options, open};
+pub use row::{Batch, ROW_BYTES_MAX, RowId, Space, chunk_count};
+pub use values::{read_value, replay_values};
+
+/// Why the log refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Another handle or process uses the store.
+    #[error("{} is in use by another process", path.display())]
+    Locked {
+        /// The store's directory.
+        path: PathBuf,
+    },
+    /// The store was made by another engine or another version; nothing was touched.
+    #[error("{} says {found}, but this needs {wanted}", path.display())]
+    Format {
+        /// The format file.
+        path: PathBuf,
+        /// What it says.
+        found: String,
+        /// What it should say.
+        wanted: String,
+    },
+    /// What is on the disk makes no sense. The directory is kept for a person to look at.
+    #[error("{} is damaged: {detail}", path.display())]
+    Damaged {
+        /// The damaged directory or file.
+        path: PathBuf,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// A read, write or sync failed. After a failed append every later one fails too.
+    #[error("{}: {detail}", path.display())]
+    Failed {
+        /// What was read or written.
+        path: PathBuf,
+        /// What went wrong.
+        detail: String,
+    },
+    /// One compaction runs already.
+    #[error("{} is being compacted already", path.display())]
+    Compacting {
+        /// The store's directory.
+        path: PathBuf,
+    },
+    /// The log was closed.
+    #[error("{} is closed", path.display())]
+    Closed {
+        /// The store's directory.
+        path: PathBuf,
+    },
+}
+
+/// How much the store holds, and what it takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// What the disk spends on the store's directory; both generations during a compaction.
+    pub disk_bytes: u64,
+    /// Keys and values of the live rows.
+    pub live_bytes: u64,
+    /// The live rows.
+    pub rows: u64,
+    /// The batches ever appended.
+    pub appends: u64,
+}
+
+/// How far a compaction is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Rows are copied in key order.
+    Copying,
+    /// What was appended and removed meanwhile is brought over.
+    CatchingUp,
+    /// The new generation holds; the old one is about to be deleted.
+    Switched,
+}
+
+/// What a compaction reports between two slices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// How far it is.
+    pub stage: Stage,
+    /// The rows written so far.
+    pub rows: u64,
+}
+
+/// What a compaction did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compacted {
+    /// Whether it was carried through; if not, the store is as it was.
+    pub switched: bool,
+    /// The store before.
+    pub before: Stats,
+    /// The store after.
+    pub after: Stats,
+}
+
+/// A durable, ordered log of rows over some engine. Shared between threads as `Arc<dyn Log>`.
+pub trait Log: Send + Sync {
+    /// Writes `batch` all or none. When this returns, a power cut can't undo it.
+    fn append(&self, batch: &Batch) -> Result<(), Error>;
+
+    /// Visits the rows of `space` in order, from the first of `from_commit` on, until `visit`
+    /// breaks. Rows appended or removed meanwhile may be seen or not.
+    fn replay(
+        &self,
+        space: Space,
+        from_commit: u64,
+        visit: &mut dyn FnMut(RowId, &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), Error>;
+
+    /// One row, or `None` if it isn't there.
+    fn read(&self, row: RowId) -> Result<Option<Vec<u8>>, Error>;
+
+    /// How much there is.
+    fn stats(&self) -> Result<Stats, Error>;
+
+    /// Copies the live rows into a new generation and deletes the old one, to give space back.
+    ///
+    /// Appends and reads go on meanwhile; an append waits for about one commit at the switch.
+    /// `progress` is called between slices and may break to give up, until [`Stage::Switched`]; it
+    /// may use the log, but not close it.
+    fn compact(&self, progress: &mut dyn FnMut(Progress) -> ControlFlow<()>) -> Result<Compacted, Error>;
+
+    /// Gives the files and the lock back, as soon as no call is in flight. Every later call but
+    /// this one fails. Dropping the log does the same and hides the errors.
+    fn close(&self) -> Result<(), Error>;
+}

@@ -1,0 +1,197 @@
+//! Compaction: the live rows are copied into a new generation while appends go on, then the format
+//! file is switched over. Written once, for every engine.
+//!
+//! The copy runs in slices without the writer's lock. Meanwhile the writer notes the keys it
+//! touches; these are brought over in passes, the last few under the lock. Until the format file is
+//! replaced the old generation holds, from then on the new one: a crash at any point leaves exactly
+//! one that counts, and the next opening removes the other.
+
+use std::collections::BTreeSet;
+use std::ops::{Bound, ControlFlow};
+use std::sync::{Arc, TryLockError};
+
+use super::engine::Room;
+use super::format::{self, Format};
+use super::generation::Generation;
+use super::generational::{Generational, Writer};
+use super::row::{Change, Key, RowId, Space};
+use super::tally::Tally;
+use super::{Compacted, Error, Log, Progress, Stage, Stats};
+
+/// What is copied between two looks at the progress; each slice is synced.
+const SLICE: Room = Room { rows: 512, bytes: 1 << 20 };
+/// At most so many rows are brought over while appends wait.
+const SWITCH_ROWS_MAX: usize = 128;
+/// After so many passes the writer outruns the copy, and has to wait for the rest.
+const PASSES_MAX: u32 = 32;
+
+/// How large the store may grow before it is worth compacting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpaceBound {
+    /// Below this a store is never compacted.
+    pub disk_bytes_min: u64,
+    /// Above so many times its live bytes a store is compacted.
+    pub live_factor: u64,
+}
+
+impl Default for SpaceBound {
+    fn default() -> Self {
+        Self { disk_bytes_min: 64 * 1024 * 1024, live_factor: 6 }
+    }
+}
+
+/// Whether the store takes more space than `bound` allows.
+pub fn should_compact(stats: &Stats, bound: &SpaceBound) -> bool {
+    stats.disk_bytes > bound.disk_bytes_min.max(stats.live_bytes.saturating_mul(bound.live_factor))
+}
+
+type Report<'a> = &'a mut dyn FnMut(Progress) -> ControlFlow<()>;
+
+pub(super) fn compact(log: &Generational, progress: Report<'_>) -> Result<Compacted, Error> {
+    let _one = match log.compacting.try_lock() {
+        Ok(one) => one,
+        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+        Err(TryLockError::WouldBlock) => return Err(Error::Compacting { path: log.dir.clone() }),
+    };
+    let before = log.stats()?;
+    let source = {
+        let (mut writer, generation) = log.writer()?;
+        writer.touched = Some(BTreeSet::new());
+        generation
+    };
+    let copied = copy_and_switch(log, &source, progress);
+    log.lock_writer().touched = None;
+    // Its last user deletes the old generation, or this line does.
+    drop(source);
+    let switched = copied?;
+    Ok(Compacted { switched, before, after: log.stats()? })
+}
+
+fn copy_and_switch(log: &Generational, source: &Generation, progress: Report<'_>) -> Result<bool, Error> {
+    let target = Generation::create(&log.dir, source.number + 1, log.make, source.lock())?;
+    let mut copy = Copy { log, source, target: &target, progress: &mut *progress, rows: 0 };
+    if copy.all()?.is_break() || copy.touched()?.is_break() {
+        return Ok(false);
+    }
+    let rows = copy.rows;
+    switch(log, source, target)?;
+    // Too late to give up.
+    let _ = progress(Progress { stage: Stage::Switched, rows });
+    Ok(true)
+}
+
+struct Copy<'a> {
+    log: &'a Generational,
+    source: &'a Generation,
+    target: &'a Generation,
+    progress: Report<'a>,
+    rows: u64,
+}
+
+impl Copy<'_> {
+    /// Copies every row, in key order.
+    fn all(&mut self) -> Result<ControlFlow<()>, Error> {
+        let last = RowId::last(Space::DedupeData).key();
+        let mut start = Bound::Included(Key::default());
+        loop {
+            let rows = self.source.scan(start.as_ref(), &last, SLICE)?;
+            let Some((end, _)) = rows.last() else { return Ok(ControlFlow::Continue(())) };
+            start = Bound::Excluded(*end);
+            let change: Change<'_> = rows.iter().map(|(key, value)| (*key, Some(value.as_slice()))).collect();
+            self.target.commit(change, Tally::default())?;
+            self.rows += rows.len() as u64;
+            if self.report(Stage::Copying)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+    }
+
+    /// Brings over what was touched meanwhile, until little enough is left for the switch.
+    fn touched(&mut self) -> Result<ControlFlow<()>, Error> {
+        for _ in 0..PASSES_MAX {
+            if self.report(Stage::CatchingUp)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            let touched = {
+                let (mut writer, _) = self.log.writer()?;
+                match &mut writer.touched {
+                    Some(touched) if touched.len() > SWITCH_ROWS_MAX => std::mem::take(touched),
+                    _ => break,
+                }
+            };
+            self.rows += touched.len() as u64;
+            bring_over(self.source, self.target, touched, Tally::default())?;
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn report(&mut self, stage: Stage) -> Result<ControlFlow<()>, Error> {
+        self.log.current()?;
+        Ok((self.progress)(Progress { stage, rows: self.rows }))
+    }
+}
+
+/// Makes `target` hold under `keys` what `source` holds, put or removed.
+fn bring_over(
+    source: &Generation,
+    target: &Generation,
+    keys: BTreeSet<Key>,
+    tally: Tally,
+) -> Result<(), Error> {
+    let keys: Vec<Key> = keys.into_iter().collect();
+    for keys in keys.chunks(SWITCH_ROWS_MAX) {
+        let values = keys.iter().map(|key| source.read(key)).collect::<Result<Vec<_>, Error>>()?;
+        let change = keys.iter().zip(&values).map(|(key, value)| (*key, value.as_deref())).collect();
+        target.commit(change, tally)?;
+    }
+    Ok(())
+}
+
+/// Brings over the rest and makes `target` the generation that holds. Appends wait meanwhile.
+fn switch(log: &Generational, source: &Generation, target: Generation) -> Result<(), Error> {
+    let (mut writer, _) = log.writer()?;
+    let rest = writer.touched.take().unwrap_or_default();
+    bring_over(source, &target, rest, writer.tally)?;
+    target.commit(Change::new(), writer.tally)?;
+    let format = Format::new(log.make.kind, target.number);
+    format.stage(&log.dir).map_err(|error| failed(log, &error))?;
+    // From here on a failure leaves it open which of the two holds: keep both, write to neither.
+    target.hold();
+    publish(log, &mut writer)?;
+    source.retire();
+    drop(log.replace(&mut writer, Some(Arc::new(target))));
+    Ok(())
+}
+
+fn publish(log: &Generational, writer: &mut Writer) -> Result<(), Error> {
+    format::publish(&log.dir).map_err(|error| {
+        let error = failed(log, &error);
+        writer.broken = Some(error.to_string());
+        error
+    })
+}
+
+fn failed(log: &Generational, error: &std::io::Error) -> Error {
+    Error::Failed { path: format::path(&log.dir), detail: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_is_compacted_above_both_bounds_only() {
+        let bound = SpaceBound { disk_bytes_min: 100, live_factor: 6 };
+        for (disk_bytes, live_bytes, wanted) in [
+            (0, 0, false),
+            (100, 0, false),
+            (101, 0, true),
+            (101, 17, false),
+            (600, 100, false),
+            (601, 100, true),
+        ] {
+            let stats = Stats { disk_bytes, live_bytes, ..Stats::default() };
+            assert_eq!(should_compact(&stats, &bound), wanted, "{disk_bytes} on disk, {live_bytes} live");
+        }
+    }
+}

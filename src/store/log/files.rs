@@ -1,0 +1,123 @@
+//! Files and directories that must outlive a power cut, and the lock on a store's directory.
+//!
+//! A file replaced here is found after a crash either as it was or as it was to be.
+
+use std::fs::{self, DirBuilder, File, TryLockError};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// Syncs a directory, so that what was created, renamed or removed in it stays so.
+pub(super) fn sync_dir(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Makes a directory only its owner may enter, with the parents it lacks, durably.
+pub(super) fn create_dir(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let parent = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent.to_path_buf(),
+        _ => PathBuf::from("."),
+    };
+    create_dir(&parent)?;
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    sync_dir(path)?;
+    sync_dir(&parent)
+}
+
+/// Where [`stage`] puts what [`publish`] will name `file`.
+pub(super) fn staged(file: &Path) -> PathBuf {
+    file.with_extension("tmp")
+}
+
+/// Writes the next content of `file` beside it, durably. A failure leaves `file` as it was.
+pub(super) fn stage(file: &Path, content: &[u8]) -> io::Result<()> {
+    let mut next = File::options().write(true).create(true).truncate(true).mode(0o600).open(staged(file))?;
+    next.write_all(content)?;
+    next.sync_all()
+}
+
+/// Puts what was staged in the place of `file`, durably. After a failure nobody knows which of the
+/// two a power cut would leave.
+pub(super) fn publish(file: &Path) -> io::Result<()> {
+    fs::rename(staged(file), file)?;
+    sync_dir(file.parent().unwrap_or(Path::new(".")))
+}
+
+/// Removes a file that may not be there.
+pub(super) fn remove_file(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
+
+/// The bytes the disk spends on everything below `path`. What vanishes meanwhile counts nothing.
+pub(super) fn disk_bytes(path: &Path) -> io::Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        let below = entry.metadata().and_then(|found| {
+            if found.is_dir() { disk_bytes(&entry.path()) } else { Ok(found.blocks() * 512) }
+        });
+        match below {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            below => bytes += below?,
+        }
+    }
+    Ok(bytes)
+}
+
+/// The right to use a store's directory; given back when dropped, also by a crash.
+#[derive(Debug)]
+pub(super) struct DirLock {
+    _file: File,
+}
+
+impl DirLock {
+    /// Takes the lock, or `None` if somebody else has it.
+    pub fn take(dir: &Path) -> io::Result<Option<Self>> {
+        let file =
+            File::options().write(true).create(true).truncate(false).mode(0o600).open(dir.join("lock"))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self { _file: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn directories_are_private_and_made_with_their_parents() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("a/b");
+        create_dir(&path).unwrap();
+        create_dir(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+        assert_eq!(fs::metadata(root.path().join("a")).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn staging_leaves_the_old_content_until_published() {
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("format");
+        for content in ["one", "two"] {
+            stage(&file, content.as_bytes()).unwrap();
+            assert_ne!(fs::read_to_string(&file).ok().as_deref(), Some(content));
+            publish(&file).unwrap();
+            assert_eq!(fs::read_to_string(&file).unwrap(), content);
+        }
+        assert!(!staged(&file).exists());
+    }
+}

@@ -1,0 +1,113 @@
+//! Opening a store: lock, format, generation, mark; in this order, and nothing is removed before
+//! the generation that holds has been opened.
+//!
+//! A crash while a store is created leaves generation 0 in the format file: nothing was
+//! acknowledged, so the next opening starts over. In every other state a missing or unreadable
+//! piece is damage, never a reason to start empty.
+
+use std::io::{self, ErrorKind};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::engine::EngineKind;
+use super::files::{self, DirLock};
+use super::format::{self, Format};
+use super::generation::{self, Generation, Make};
+use super::generational::Generational;
+use super::mark::Mark;
+use super::tally::Tally;
+use super::{Error, Log};
+
+/// What an engine may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The engine's page cache. sled's memory grows to several times this.
+    pub cache_bytes: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { cache_bytes: 48 * 1024 * 1024 }
+    }
+}
+
+/// Opens the store in `dir`, or makes one there if nothing is.
+pub fn open(dir: &Path, engine: EngineKind, options: Options) -> Result<Box<dyn Log>, Error> {
+    let make = Make { kind: engine, cache_bytes: options.cache_bytes };
+    files::create_dir(dir).map_err(|error| failed(dir, &error))?;
+    let lock = DirLock::take(dir).map_err(|error| failed(dir, &error))?;
+    let lock = Arc::new(lock.ok_or_else(|| Error::Locked { path: dir.to_path_buf() })?);
+    let mark = Mark::open(dir).map_err(|error| failed(dir, &error))?;
+    let (generation, tally) = match read_format(dir, engine)? {
+        Some(found) if found.generation > 0 => reopen(dir, found.generation, make, lock, &mark)?,
+        _ => create(dir, make, lock, &mark)?,
+    };
+    Ok(Box::new(Generational::new(dir, make, generation, tally, mark)))
+}
+
+fn read_format(dir: &Path, engine: EngineKind) -> Result<Option<Format>, Error> {
+    let path = format::path(dir);
+    let found = Format::read(dir).map_err(|error| match error.kind() {
+        ErrorKind::InvalidData => damaged(&path, "it is not a format file"),
+        _ => failed(&path, &error),
+    })?;
+    match found {
+        None if generation::list(dir).map_err(|error| failed(dir, &error))?.is_empty() => Ok(None),
+        None => Err(damaged(&path, "it is missing, but generations are there")),
+        Some(found) => match found.mismatch(engine) {
+            Some((found, wanted)) => Err(Error::Format { path, found, wanted }),
+            None => Ok(Some(found)),
+        },
+    }
+}
+
+fn create(dir: &Path, make: Make, lock: Arc<DirLock>, mark: &Mark) -> Result<(Generation, Tally), Error> {
+    let write_format = |generation| {
+        let format = Format::new(make.kind, generation);
+        format.stage(dir).and_then(|()| format::publish(dir)).map_err(|error| failed(dir, &error))
+    };
+    if mark.read() > 0 {
+        return Err(damaged(dir, "the mark says rows were acknowledged, but no generation holds them"));
+    }
+    write_format(0)?;
+    remove_leftovers(dir, 0).map_err(|error| failed(dir, &error))?;
+    let generation = Generation::create(dir, 1, make, lock)?;
+    // Before it is published: a failure then leaves both outcomes one that opens.
+    generation.hold();
+    write_format(1)?;
+    Ok((generation, Tally::default()))
+}
+
+fn reopen(
+    dir: &Path,
+    number: u64,
+    make: Make,
+    lock: Arc<DirLock>,
+    mark: &Mark,
+) -> Result<(Generation, Tally), Error> {
+    let (generation, tally) = Generation::open(dir, number, make, lock)?;
+    let acknowledged = mark.read();
+    if tally.appends < acknowledged {
+        let detail = format!("{acknowledged} batches were acknowledged, {} are there", tally.appends);
+        return Err(damaged(generation.path(), &detail));
+    }
+    remove_leftovers(dir, number).map_err(|error| failed(dir, &error))?;
+    Ok((generation, tally))
+}
+
+/// Removes what a crash in a compaction or in the creation left: every generation but `held`.
+fn remove_leftovers(dir: &Path, held: u64) -> io::Result<()> {
+    format::remove_staged(dir)?;
+    for number in generation::list(dir)?.into_iter().filter(|number| *number != held) {
+        generation::remove(&generation::path(dir, number))?;
+    }
+    files::sync_dir(dir)
+}
+
+fn failed(path: &Path, error: &io::Error) -> Error {
+    Error::Failed { path: path.to_path_buf(), detail: error.to_string() }
+}
+
+fn damaged(path: &Path, detail: &str) -> Error {
+    Error::Damaged { path: path.to_path_buf(), detail: detail.to_owned() }
+}
