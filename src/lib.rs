@@ -20,3 +20,6 @@
 pub mod domain;
 pub mod runtime;
 pub mod store;
+
+#[cfg(feature = "testing")]
+pub mod testing;
