@@ -25,6 +25,8 @@ pub mod config;
 
 pub mod store;
 
+pub mod registry;
+
 pub mod deliver;
 
 #[cfg(feature = "testing")]

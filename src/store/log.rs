@@ -147,8 +147,8 @@ pub trait Log: Send + Sync {
     /// Copies the live rows into a new generation and deletes the old one, to give space back.
     ///
     /// Appends and reads go on meanwhile; an append waits for about one commit at the switch.
-    /// `progress` is called between slices, outside every lock, and may break to give up (no more
-    /// after [`Stage::Switched`]).
+    /// `progress` is called between slices and may break to give up, until [`Stage::Switched`]; it
+    /// may use the log, but not close it.
     fn compact(&self, progress: &mut dyn FnMut(Progress) -> ControlFlow<()>) -> Result<Compacted, Error>;
 
     /// Gives the files and the lock back, as soon as no call is in flight. Every later call but

@@ -132,6 +132,12 @@ impl Generation {
         guarded(|| self.engine.scan(start, last, room)).map_err(|fault| blame(self.path(), fault))
     }
 
+    /// Puts another engine around the one there is.
+    #[cfg(test)]
+    pub fn over(self, wrap: impl FnOnce(Box<dyn Engine>) -> Box<dyn Engine>) -> Self {
+        Self { engine: wrap(self.engine), ..self }
+    }
+
     /// Closes the engine, saying what went wrong.
     pub fn close(self) -> Result<(), Error> {
         let Self { engine, directory, lock, .. } = self;

@@ -177,3 +177,74 @@ impl Log for Generational {
         generation.and_then(Arc::into_inner).map_or(Ok(()), Generation::close)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::engine::{Engine, EngineKind, Fault, Rows};
+    use super::super::files::DirLock;
+    use super::*;
+
+    /// An engine whose third commit fails after it was carried out, as a failed sync does.
+    struct Failing {
+        inner: Box<dyn Engine>,
+        commits: Mutex<u32>,
+    }
+
+    impl Engine for Failing {
+        fn commit(&self, change: &Change<'_>) -> Result<(), Fault> {
+            self.inner.commit(change)?;
+            let mut commits = self.commits.lock().unwrap();
+            *commits += 1;
+            if *commits == 3 { Err(Fault::Failed("the sync failed".to_owned())) } else { Ok(()) }
+        }
+
+        fn read(&self, key: &Key) -> Result<Option<Vec<u8>>, Fault> {
+            self.inner.read(key)
+        }
+
+        fn held(&self, change: &Change<'_>) -> Result<Vec<(Key, usize)>, Fault> {
+            self.inner.held(change)
+        }
+
+        fn scan(&self, start: Bound<&Key>, last: &Key, room: Room) -> Result<Rows, Fault> {
+            self.inner.scan(start, last, room)
+        }
+
+        fn close(self: Box<Self>) -> Result<(), Fault> {
+            self.inner.close()
+        }
+    }
+
+    fn put(log: &dyn Log, commit: u64) -> Result<(), Error> {
+        let mut batch = Batch::new();
+        batch.put_value(Space::Events, commit, b"value");
+        log.append(&batch)
+    }
+
+    #[test]
+    fn nothing_is_appended_after_a_failed_append() {
+        for kind in EngineKind::ALL {
+            let dir = tempfile::tempdir().unwrap();
+            let lock = Arc::new(DirLock::take(dir.path()).unwrap().unwrap());
+            let make = Make { kind, cache_bytes: 1 << 20 };
+            let generation = Generation::create(dir.path(), 1, make, lock)
+                .unwrap()
+                .over(|inner| Box::new(Failing { inner, commits: Mutex::new(0) }));
+            let mark = Mark::open(dir.path()).unwrap();
+            let log = Generational::new(dir.path(), make, generation, Tally::default(), mark);
+            put(&log, 1).unwrap();
+            put(&log, 2).unwrap();
+            let failed = put(&log, 3).unwrap_err();
+            assert!(matches!(&failed, Error::Failed { detail, .. } if detail == "the sync failed"));
+            for commit in 4..7 {
+                let refused = put(&log, commit).unwrap_err();
+                let Error::Failed { detail, .. } = refused else { panic!("{kind}: {refused}") };
+                assert!(detail.ends_with("the sync failed"), "{kind}: {detail}");
+            }
+            assert!(log.compact(&mut |_| ControlFlow::Continue(())).is_err());
+            assert_eq!(log.stats().unwrap().appends, 2, "the failed batch counts as unknown");
+            assert_eq!(log.read(RowId::first(Space::Events, 4)).unwrap(), None);
+            assert_eq!(Mark::open(dir.path()).unwrap().read(), 2);
+        }
+    }
+}

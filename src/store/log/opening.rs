@@ -72,8 +72,9 @@ fn create(dir: &Path, make: Make, lock: Arc<DirLock>, mark: &Mark) -> Result<(Ge
     write_format(0)?;
     remove_leftovers(dir, 0).map_err(|error| failed(dir, &error))?;
     let generation = Generation::create(dir, 1, make, lock)?;
-    write_format(1)?;
+    // Before it is published: a failure then leaves both outcomes one that opens.
     generation.hold();
+    write_format(1)?;
     Ok((generation, Tally::default()))
 }
 

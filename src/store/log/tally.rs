@@ -88,7 +88,9 @@ mod tests {
         }
         assert_eq!((tally.rows, tally.live_bytes), (3, 3 * 6_013));
         assert_eq!(Tally::from_bytes(&tally.to_bytes()), Some(tally));
-        keys.iter().rev().for_each(|key| tally.subtract(key, 6_000));
+        for key in keys.iter().rev() {
+            tally.subtract(key, 6_000);
+        }
         assert_eq!(tally, Tally { appends: 3, ..Tally::default() });
     }
 
