@@ -4,4 +4,5 @@
 //! `entropy` are arguments, decisions are return values. It imports no other module of ours.
 
 pub mod id;
+pub mod schema;
 pub mod time;
