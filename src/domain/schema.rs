@@ -65,6 +65,18 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Where in the schema the mistake is, as a JSON pointer.
+    pub fn field(&self) -> &str {
+        match self {
+            Self::Shape { field }
+            | Self::Hint { field, .. }
+            | Self::Depth { field, .. }
+            | Self::Compile { field, .. } => field,
+        }
+    }
+}
+
 fn shown(field: &str) -> &str {
     if field.is_empty() { "/" } else { field }
 }
@@ -94,6 +106,13 @@ impl fmt::Debug for Schema {
 impl PartialEq for Schema {
     fn eq(&self, other: &Self) -> bool {
         self.source == other.source
+    }
+}
+
+/// Shown as JSON Schema.
+impl Serialize for Schema {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.source.serialize(serializer)
     }
 }
 
