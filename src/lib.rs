@@ -18,4 +18,5 @@
 //! (`tests/tidy.rs` holds the rule, `docs/ARCHITECTURE.md` the reasons).
 
 pub mod domain;
+pub mod registry;
 pub mod runtime;
