@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod breaker;
+pub mod catalog;
 pub mod delivery;
 pub mod event;
 pub mod id;
@@ -14,6 +15,7 @@ pub mod rate;
 pub mod retry;
 pub mod routing;
 pub mod scheduler;
+pub mod schema;
 pub mod secret;
 pub mod signature;
 pub mod time;
