@@ -19,5 +19,6 @@
 
 pub mod config;
 pub mod domain;
+pub mod http;
 pub mod runtime;
 pub mod telemetry;
