@@ -22,12 +22,15 @@ pub mod domain;
 pub mod runtime;
 
 pub mod config;
+pub mod telemetry;
 
 pub mod store;
 
 pub mod registry;
 
 pub mod deliver;
+
+pub mod http;
 
 #[cfg(feature = "testing")]
 pub mod testing;

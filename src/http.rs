@@ -1,0 +1,12 @@
+//! What every HTTP door shares: problems, capped bodies, correlation ids, keys, pages, the listener.
+//!
+//! Knows no route and no event; those are the doors above it.
+
+pub mod body;
+pub mod correlation;
+pub mod key;
+pub mod page;
+pub mod problem;
+pub mod server;
+
+pub use problem::{Code, Problem};

@@ -1,0 +1,19 @@
+//! Things that happen: a struct each, whose `emit` writes one log line and moves the metrics.
+//!
+//! What happens per request or attempt and went well is at `debug`, so that the hot path is quiet at
+//! `info`; what a person should look at is at `warn`. Never a secret, never a body.
+
+mod delivery;
+mod ingest;
+mod process;
+
+pub use delivery::{
+    AttemptFinished, BreakerChanged, BreakerState, DeliveryTerminal, EndpointDisabled, Terminal,
+};
+pub use ingest::{CommitDone, CommitFailed, DriftFound, EventAccepted, IngestAnswered, IngestResult};
+pub use process::{
+    AdminKeyMade, ConfigDoubt, DiskLow, DrainEnded, DrainStarted, RegistryRefused, RegistryReloaded, Started,
+};
+
+#[cfg(test)]
+mod tests;
