@@ -28,6 +28,8 @@ pub mod store;
 
 pub mod registry;
 
+pub mod outbox;
+
 pub mod deliver;
 
 pub mod http;

@@ -1,0 +1,219 @@
+//! Who takes part: the apps of the config with what operators changed on top, as whole snapshots.
+//!
+//! Readers take a snapshot and keep it for one decision; a change swaps in a new one. Holds secrets,
+//! so nothing here is ever printed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+use crate::config::{App, Config, Filter, Retry};
+use crate::domain::breaker::BreakerPolicy;
+use crate::domain::id::{AppSlug, EventType};
+use crate::domain::retry::RetryPolicy;
+use crate::domain::routing::Standing;
+use crate::domain::scheduler::{Block, LanePolicy};
+use crate::domain::secret::Secret;
+
+/// Time beyond an attempt's own timeout before the scheduler gives it up.
+const LEASE_MARGIN: Duration = Duration::from_secs(10);
+
+/// One app that takes part.
+#[derive(Clone, Debug)]
+pub struct Participant {
+    /// What it signs with when it posts, newest first.
+    pub signing_secrets: Vec<Secret>,
+    /// Where its events go; `None`: it only sends.
+    pub endpoint: Option<EndpointSettings>,
+    /// Whether it gets its own events back.
+    pub echo: bool,
+    /// What it wants.
+    pub filter: Filter,
+    /// Events a minute that it may post.
+    pub ingest_quota: Option<u32>,
+}
+
+/// An endpoint as it is in force.
+#[derive(Clone, Debug)]
+pub struct EndpointSettings {
+    /// Its address.
+    pub url: http::Uri,
+    /// What we sign with, newest first.
+    pub secrets: Vec<Secret>,
+    /// The same for events of some sources.
+    pub secrets_by_source: BTreeMap<AppSlug, Vec<Secret>>,
+    /// Time for one attempt.
+    pub timeout: Duration,
+    /// 4xx statuses that are tried again.
+    pub retry_on: Vec<u16>,
+    /// How it is served.
+    pub policy: LanePolicy,
+    /// Why it may not be sent to, if so.
+    pub block: Option<Blocked>,
+    /// Whether an operator's change is in force.
+    pub overlaid: bool,
+}
+
+/// Why and since when an endpoint is blocked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blocked {
+    /// Paused or disabled.
+    pub block: Block,
+    /// More for people, such as `gone`.
+    pub reason: String,
+}
+
+impl Blocked {
+    /// The word for people.
+    pub fn as_str(&self) -> &'static str {
+        match self.block {
+            Block::Paused => "paused",
+            Block::Disabled => "disabled",
+        }
+    }
+}
+
+/// What an operator changed of one endpoint.
+#[derive(Clone, Debug, Default)]
+pub struct Overlay {
+    /// Paused or disabled.
+    pub block: Option<Blocked>,
+    /// Another address.
+    pub url: Option<http::Uri>,
+    /// Rotated secrets, newest first.
+    pub secrets: Option<Vec<Secret>>,
+    /// Another cap on attempts at a time.
+    pub in_flight_max: Option<usize>,
+    /// Another cap on attempts a second.
+    pub rate_per_second: Option<u32>,
+}
+
+/// Everybody at one moment.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    participants: BTreeMap<AppSlug, Participant>,
+}
+
+/// The directory; clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Directory {
+    current: Arc<ArcSwap<Snapshot>>,
+}
+
+impl Directory {
+    /// A directory with one snapshot.
+    pub fn new(snapshot: Snapshot) -> Self {
+        Self { current: Arc::new(ArcSwap::from_pointee(snapshot)) }
+    }
+
+    /// Everybody now.
+    pub fn current(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// Puts a new snapshot in force.
+    pub fn replace(&self, snapshot: Snapshot) {
+        self.current.store(Arc::new(snapshot));
+    }
+}
+
+impl Snapshot {
+    /// The apps of `config` with `overlays` on top. An overlay of an app without an endpoint makes one
+    /// if it has an address and secrets.
+    pub fn new(config: &Config, overlays: &BTreeMap<AppSlug, Overlay>) -> Self {
+        let nobody = App::default();
+        let slugs = config.apps.keys().chain(overlays.keys());
+        let participants = slugs
+            .map(|slug| {
+                let app = config.apps.get(slug).unwrap_or(&nobody);
+                (slug.clone(), participant(config, slug, app, overlays.get(slug)))
+            })
+            .collect();
+        Self { participants }
+    }
+
+    /// One app, if it takes part.
+    pub fn get(&self, slug: &AppSlug) -> Option<&Participant> {
+        self.participants.get(slug)
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = (&AppSlug, &Participant)> {
+        self.participants.iter()
+    }
+
+    /// All endpoints.
+    pub fn endpoints(&self) -> impl Iterator<Item = (&AppSlug, &EndpointSettings)> {
+        self.participants.iter().filter_map(|(slug, app)| Some((slug, app.endpoint.as_ref()?)))
+    }
+
+    /// What routing must know of `receiver`; `None` if it takes no part as one.
+    pub fn standing(
+        &self,
+        receiver: &AppSlug,
+        source: &AppSlug,
+        event_type: &EventType,
+    ) -> Option<Standing<'_>> {
+        let app = self.participants.get(receiver)?;
+        let endpoint = app.endpoint.as_ref()?;
+        Some(Standing {
+            blocked: endpoint.block.as_ref().map(Blocked::as_str),
+            echo: app.echo,
+            wanted: app.filter.admits(source, event_type),
+        })
+    }
+}
+
+fn participant(config: &Config, slug: &AppSlug, app: &App, overlay: Option<&Overlay>) -> Participant {
+    let none = Overlay::default();
+    let changed = overlay.unwrap_or(&none);
+    let url = changed.url.as_ref().or(app.endpoint.as_ref());
+    let secrets = changed.secrets.as_ref().unwrap_or(&app.endpoint_secrets);
+    let signs = !secrets.is_empty() || !app.endpoint_secrets_by_source.is_empty();
+    let endpoint = url.filter(|_| signs).map(|url| EndpointSettings {
+        url: url.clone(),
+        secrets: secrets.clone(),
+        secrets_by_source: app.endpoint_secrets_by_source.clone(),
+        timeout: config.delivery.timeout,
+        retry_on: app.retry_on.clone(),
+        policy: lane_policy(config, slug, app, changed),
+        block: changed.block.clone(),
+        overlaid: overlay.is_some(),
+    });
+    Participant {
+        signing_secrets: app.signing_secrets.clone(),
+        endpoint,
+        echo: app.echo,
+        filter: app.filter.clone(),
+        ingest_quota: app.ingest_quota,
+    }
+}
+
+fn lane_policy(config: &Config, slug: &AppSlug, app: &App, changed: &Overlay) -> LanePolicy {
+    let delivery = &config.delivery;
+    let in_flight = app.in_flight_max.unwrap_or(delivery.endpoint_in_flight_max) as usize;
+    LanePolicy {
+        in_flight_max: changed.in_flight_max.unwrap_or(in_flight).max(1),
+        rate_per_second: changed.rate_per_second.or(app.rate_per_second),
+        lease: delivery.timeout + LEASE_MARGIN,
+        retry: retry_policy(&config.retry_for(slug)),
+        breaker: BreakerPolicy {
+            failures: delivery.breaker.failures,
+            cooldown: delivery.breaker.cooldown,
+            cooldown_max: delivery.breaker.cooldown_max,
+            drain_per_second: delivery.breaker.drain_per_second,
+        },
+    }
+}
+
+fn retry_policy(retry: &Retry) -> RetryPolicy {
+    RetryPolicy {
+        first: retry.first,
+        factor: retry.factor,
+        max: retry.max,
+        max_attempts: u16::try_from(retry.max_attempts).unwrap_or(u16::MAX),
+        max_age: retry.max_age,
+    }
+}
