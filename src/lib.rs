@@ -32,7 +32,16 @@ pub mod outbox;
 
 pub mod deliver;
 
+pub mod dispatch;
+
 pub mod http;
+
+pub mod admin;
+pub mod ingest;
+
+pub mod app;
+
+pub mod cli;
 
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -1,3 +1,5 @@
 //! The `camino` binary: hands its arguments to the command line and exits with its code.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    camino_broker::cli::run()
+}

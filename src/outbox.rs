@@ -65,9 +65,14 @@ impl ReceiptStatus {
 }
 
 impl Intake {
-    /// The first answer to (source, eventId), if it was accepted before. May read the disk.
-    pub fn repeat(&self, source: &AppSlug, event: &EventId) -> Result<Option<DedupeRecord>, Error> {
-        self.store.lookup(source, event)
+    /// The first answer to (source, eventId), if it was accepted before.
+    pub async fn repeat(&self, source: &AppSlug, event: &EventId) -> Result<Option<DedupeRecord>, Error> {
+        if let Some(known) = self.store.glance(source, event) {
+            return Ok(known);
+        }
+        let (store, source, event) = (Arc::clone(&self.store), source.clone(), event.clone());
+        let read = tokio::task::spawn_blocking(move || store.lookup(&source, &event)).await;
+        read.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
     }
 
     /// Makes events durable in one commit and says what to tell their sender. `None` for one whose id

@@ -101,6 +101,8 @@ pub struct CommitCost {
     pub took: Duration,
     /// New events in it.
     pub events: usize,
+    /// Bytes of rows written.
+    pub bytes: usize,
 }
 
 /// The outbox.
@@ -160,6 +162,18 @@ impl Outbox {
     /// What was accepted under (source, eventId), if it is remembered. May read the disk.
     pub fn lookup(&self, source: &AppSlug, event: &EventId) -> Result<Option<DedupeRecord>, Error> {
         self.shared.find(&dedupe::key(source, event))
+    }
+
+    /// What memory alone says of (source, eventId): `Some` answer, or `None` if only
+    /// [`lookup`](Self::lookup), which may read the disk, can tell.
+    pub fn glance(&self, source: &AppSlug, event: &EventId) -> Option<Option<DedupeRecord>> {
+        let key = dedupe::key(source, event);
+        let dedupe = lock(&self.shared.dedupe);
+        match dedupe.in_memory(&key) {
+            Some(record) => Some(Some(record.clone())),
+            None if dedupe.candidates(&key).is_empty() => Some(None),
+            None => None,
+        }
     }
 
     /// Records what became of deliveries, with the next commit, without waiting for it.

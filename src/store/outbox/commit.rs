@@ -103,7 +103,8 @@ impl Committer {
             self.shared.log.append(&draft.batch)?;
             let took = self.shared.clock.monotonic().saturating_sub(started);
             self.next_commit = number + 1;
-            (self.shared.on_commit)(CommitCost { took, events: draft.events.len() });
+            let bytes = usize::try_from(draft.batch.put_bytes()).unwrap_or(usize::MAX);
+            (self.shared.on_commit)(CommitCost { took, events: draft.events.len(), bytes });
         }
         self.publish(number, draft);
         self.checkpoint_if_due()

@@ -155,8 +155,6 @@ pub struct BreakerChanged<'a> {
     pub receiver: &'a AppSlug,
     /// The new state.
     pub state: BreakerState,
-    /// Failures in a row so far.
-    pub failures: u32,
 }
 
 impl BreakerChanged<'_> {
@@ -169,7 +167,6 @@ impl BreakerChanged<'_> {
                 tracing::$level!(
                     breaker.receiver = receiver,
                     breaker.state = self.state.as_str(),
-                    breaker.failures = self.failures,
                     "breaker changed"
                 )
             };

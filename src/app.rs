@@ -1,0 +1,180 @@
+//! The wiring: who is given what, every route on one page, start and stop.
+//!
+//! The only module that knows everybody. It decides nothing about events.
+
+mod gauges;
+mod lifecycle;
+pub mod overlays;
+mod routes;
+pub mod signals;
+mod stores;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use tokio::net::TcpListener;
+
+use crate::admin::health::Health;
+use crate::config::Config;
+use crate::deliver::http::{HttpSink, Options as SinkOptions};
+use crate::dispatch::{Dispatcher, Parts as DispatchParts};
+use crate::http::server::{Bounds, Server};
+use crate::ingest::{Ingest, KeyCheck, Parts as IngestParts};
+use crate::outbox::Intake;
+use crate::outbox::directory::{Directory, Snapshot};
+use crate::registry::handle::CatalogHandle;
+use crate::registry::{self, Source};
+use crate::runtime::clock::Clock;
+use crate::runtime::entropy::Entropy;
+use crate::runtime::task::Tasks;
+use crate::store;
+use crate::store::outbox::Outbox;
+use crate::telemetry::event;
+use crate::telemetry::metrics::Metrics;
+
+/// Why the broker did not start. Each is one line that names the place and the mend.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The registry.
+    #[error("the registry cannot be used: {0}")]
+    Registry(#[from] registry::Error),
+    /// The store's engine.
+    #[error(transparent)]
+    Log(#[from] store::log::Error),
+    /// The outbox.
+    #[error(transparent)]
+    Outbox(#[from] store::outbox::Error),
+    /// The store's directory.
+    #[error("cannot use the store's directory {}: {reason} (store.path)", path.display())]
+    StorePath {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        reason: std::io::Error,
+    },
+    /// The listener.
+    #[error("cannot listen on {address}: {reason}; is another process using it? (server.listen)")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        reason: std::io::Error,
+    },
+    /// The client for deliveries.
+    #[error("cannot set up deliveries: {0}")]
+    Sink(#[from] crate::deliver::http::Error),
+    /// The metrics.
+    #[error("cannot set up the metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+    /// A task that the process cannot be without has failed.
+    #[error("{0}; the process stops so that it can be started clean")]
+    Task(#[from] crate::runtime::task::Failure),
+    /// The store has failed while running.
+    #[error("the store has failed; nothing more was acknowledged, restart after mending the disk")]
+    StoreFailed,
+}
+
+/// The clock and the random source that everything below uses.
+#[derive(Clone)]
+pub struct Ports {
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The random source.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// A broker that is ready to run.
+pub struct App {
+    address: SocketAddr,
+    config: Config,
+    ports: Ports,
+    tasks: Tasks,
+    outbox: Arc<Outbox>,
+    metrics: Arc<Metrics>,
+    draining: Arc<AtomicBool>,
+    server: Server,
+    dispatcher: Dispatcher,
+    catalog: CatalogHandle,
+}
+
+impl App {
+    /// Opens the store and the listener. Nothing runs yet, and nothing was touched if this fails.
+    pub async fn build(config: Config, ports: Ports) -> Result<Self, Error> {
+        let metrics = Arc::new(Metrics::new()?);
+        for warning in config.warnings() {
+            event::ConfigDoubt { warning: &warning.to_string() }.emit(&metrics);
+        }
+        let catalog = CatalogHandle::new(registry::load::load(&registry_source(&config))?);
+        let listener = listen(&config).await?;
+        let address = listener.local_addr().unwrap_or(config.server.listen);
+        let outbox = Arc::new(stores::outbox(&config, &ports, &metrics)?);
+        let directory = Directory::new(Snapshot::new(&config, &overlays::none()));
+        let draining = Arc::new(AtomicBool::new(false));
+        let tasks = Tasks::new();
+        let sink = HttpSink::new(
+            SinkOptions {
+                allowed_networks: config.delivery.allowed_networks.clone(),
+                retry_after_max: config.delivery.retry.max,
+            },
+            Arc::clone(&ports.clock),
+        )?;
+        let (dispatcher, _) = Dispatcher::new(DispatchParts {
+            outbox: Arc::clone(&outbox),
+            directory: directory.clone(),
+            sink: Arc::new(sink),
+            clock: Arc::clone(&ports.clock),
+            entropy: Arc::clone(&ports.entropy),
+            tasks: tasks.clone(),
+            metrics: Arc::clone(&metrics),
+            in_flight_max: config.delivery.in_flight_max as usize,
+            on_gone: Box::new(|_| {}),
+        });
+        let keys: KeyCheck = Arc::new(|_, _| None);
+        let ingest = Ingest::new(IngestParts {
+            intake: Intake {
+                store: Arc::clone(&outbox),
+                catalog: catalog.clone(),
+                directory: directory.clone(),
+            },
+            settings: config.ingest.clone(),
+            clock: Arc::clone(&ports.clock),
+            metrics: Arc::clone(&metrics),
+            keys,
+            draining: Arc::clone(&draining),
+        });
+        let health = Health {
+            draining: Arc::clone(&draining),
+            outbox: Arc::clone(&outbox),
+            metrics: Arc::clone(&metrics),
+        };
+        let router = routes::all(ingest, health, Arc::clone(&ports.entropy));
+        let bounds = Bounds {
+            connections_max: config.server.connections_max as usize,
+            drain: config.server.drain,
+            ..Bounds::default()
+        };
+        let server = Server::new(listener, router, bounds, Arc::clone(&ports.clock));
+        Ok(Self { address, config, ports, tasks, outbox, metrics, draining, server, dispatcher, catalog })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The token that stops it when cancelled.
+    pub fn stopper(&self) -> tokio_util::sync::CancellationToken {
+        self.tasks.soft()
+    }
+}
+
+fn registry_source(config: &Config) -> Source {
+    config.registry.path.clone().map_or(Source::Embedded, Source::Dir)
+}
+
+async fn listen(config: &Config) -> Result<TcpListener, Error> {
+    let address = config.server.listen;
+    TcpListener::bind(address).await.map_err(|reason| Error::Listen { address, reason })
+}

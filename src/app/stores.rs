@@ -1,0 +1,48 @@
+//! Opening the data directory.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Error, Ports};
+use crate::config::{Config, Engine};
+use crate::store::log::{self, EngineKind};
+use crate::store::outbox::open::Surroundings;
+use crate::store::outbox::{Options, Outbox};
+use crate::telemetry::event;
+use crate::telemetry::metrics::Metrics;
+
+/// Bytes of recent events kept in memory for their delivery.
+const CACHE_BYTES: u64 = 32 << 20;
+
+/// Opens the outbox below `[store] path`.
+pub(super) fn outbox(config: &Config, ports: &Ports, metrics: &Arc<Metrics>) -> Result<Outbox, Error> {
+    let path = &config.store.path;
+    std::fs::create_dir_all(path).map_err(|reason| Error::StorePath { path: path.clone(), reason })?;
+    let engine = match config.store.engine {
+        Engine::Sled => EngineKind::Sled,
+        Engine::Redb => EngineKind::Redb,
+    };
+    let log = log::open(&path.join("outbox"), engine, log::Options::default())?;
+    let metrics = Arc::clone(metrics);
+    let options = Options {
+        free_bytes_min: config.store.free_bytes_min,
+        // An id is never forgotten while its request could still pass.
+        dedupe_keep: config.ingest.dedupe_window + 2 * config.ingest.timestamp_tolerance,
+        cache_bytes: CACHE_BYTES,
+    };
+    let disk = path.clone();
+    let around = Surroundings {
+        clock: Arc::clone(&ports.clock),
+        free_bytes: Box::new(move || free_bytes(&disk)),
+        on_commit: Box::new(move |cost| {
+            event::CommitDone { events: cost.events, bytes: cost.bytes, elapsed: cost.took }.emit(&metrics);
+        }),
+    };
+    Ok(Outbox::open(log, options, around)?)
+}
+
+/// Bytes that an unprivileged process may still write on the disk of `path`.
+fn free_bytes(path: &Path) -> Option<u64> {
+    let stat = rustix::fs::statvfs(path).ok()?;
+    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+}

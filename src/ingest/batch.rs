@@ -1,0 +1,151 @@
+//! Up to 500 events of one source in one request: one proof, one commit, an answer for each.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::judge::{Context, Judged, judge, mismatch, refused};
+use super::single::{accepted, envelope_problem, read};
+use super::{BATCH_ITEMS_MAX, Ingest, Shared, answer, proof};
+use crate::domain::event::{self as envelope, Envelope};
+use crate::domain::id::{AppSlug, CorrelationId};
+use crate::http::correlation::Correlation;
+use crate::http::problem::{Code, Problem};
+use crate::http::server::Peer;
+use crate::store::outbox::record::StoredEvent;
+
+/// One item on its way to its answer.
+enum Item<'a> {
+    Answered(Value),
+    Pending { envelope: Envelope<'a>, event: Box<StoredEvent>, registered: bool },
+}
+
+/// `POST /v1/events/batch`.
+pub(super) async fn post_batch(
+    State(ingest): State<Ingest>,
+    peer: Peer,
+    correlation: Correlation,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let shared = &ingest.shared;
+    let started = shared.clock.monotonic();
+    let outcome = take(shared, peer, correlation.0, &headers, body).await;
+    let elapsed: Duration = shared.clock.monotonic().saturating_sub(started);
+    answer::batch(
+        shared,
+        outcome.map(|items| (StatusCode::OK, axum::Json(json!({ "items": items }))).into_response()),
+        elapsed,
+    )
+}
+
+async fn take(
+    shared: &Shared,
+    peer: Peer,
+    correlation: Option<CorrelationId>,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Vec<Value>, Problem> {
+    let body = read(shared, headers, body).await?;
+    let raws = envelope::parse_batch(&body, BATCH_ITEMS_MAX).map_err(|error| match error {
+        envelope::Error::Malformed(_) => envelope_problem(&error),
+        envelope::Error::Invalid { .. } => Problem::new(Code::BatchInvalid, error.to_string()),
+    })?;
+    let parsed: Vec<_> = raws.iter().map(|raw| envelope::parse(raw.as_bytes())).collect();
+    let source = signer(&parsed)?;
+    let proof = match proof::check(shared, headers, &body, &source) {
+        Ok(proof) => proof,
+        Err(problem) => {
+            return Err(shared.slowdown.failed(peer.0.ip(), shared.clock.as_ref(), problem).await);
+        }
+    };
+    let context = Context::of(headers, correlation);
+    let mut items = Vec::with_capacity(parsed.len());
+    for (raw, parsed) in raws.iter().zip(parsed) {
+        let item = match parsed {
+            Err(error) => Item::Answered(rejected(None, &envelope_problem(&error))),
+            Ok(envelope) => {
+                // The item's own raw bytes are its body, and what its digest is of.
+                let own = body.slice_ref(raw.as_bytes());
+                match judge(shared, &envelope, &own, proof, &context).await {
+                    Ok(Judged::Repeat(receipt)) => Item::Answered(answer::receipt(&receipt)),
+                    Ok(Judged::New(event, registered)) => Item::Pending { envelope, event, registered },
+                    Err(problem) => Item::Answered(rejected(Some(&envelope), &problem)),
+                }
+            }
+        };
+        items.push(item);
+    }
+    store(shared, &source, items).await
+}
+
+/// Stores what is pending in one commit and answers each item.
+async fn store(shared: &Shared, source: &AppSlug, items: Vec<Item<'_>>) -> Result<Vec<Value>, Problem> {
+    let mut pending = Vec::new();
+    let mut slots: Vec<Result<Value, (Envelope<'_>, bool)>> = Vec::with_capacity(items.len());
+    for item in items {
+        match item {
+            Item::Answered(value) => slots.push(Ok(value)),
+            Item::Pending { envelope, event, registered } => {
+                pending.push(compact(*event));
+                slots.push(Err((envelope, registered)));
+            }
+        }
+    }
+    let mut receipts = Vec::new();
+    if !pending.is_empty() {
+        let now = shared.clock.now();
+        shared.quotas.take(&shared.intake.directory.current(), source, pending.len(), now)?;
+        receipts = shared.intake.accept(pending).await.map_err(|error| refused(&error))?;
+    }
+    let mut receipts = receipts.into_iter();
+    Ok(slots
+        .into_iter()
+        .map(|slot| match slot {
+            Ok(value) => value,
+            Err((envelope, registered)) => match receipts.next().flatten() {
+                Some(receipt) => {
+                    accepted(shared, &envelope, &receipt, registered);
+                    answer::receipt(&receipt)
+                }
+                None => rejected(Some(&envelope), &mismatch()),
+            },
+        })
+        .collect())
+}
+
+/// An event whose body does not keep the whole batch in memory.
+fn compact(mut event: StoredEvent) -> StoredEvent {
+    event.body = Bytes::copy_from_slice(&event.body);
+    event
+}
+
+/// The one source of a batch, which must have signed it.
+fn signer(parsed: &[Result<Envelope<'_>, envelope::Error>]) -> Result<AppSlug, Problem> {
+    let mut sources = parsed.iter().flatten().map(|envelope| &envelope.source);
+    let Some(first) = sources.next() else {
+        return Err(Problem::new(Code::BatchInvalid, "no item of the batch is an envelope"));
+    };
+    match sources.find(|other| *other != first) {
+        None => Ok(first.clone()),
+        Some(other) => {
+            let detail =
+                format!("a batch has one source, its signer, but this one names {first} and {other}");
+            Err(Problem::new(Code::BatchInvalid, detail))
+        }
+    }
+}
+
+fn rejected(envelope: Option<&Envelope<'_>>, problem: &Problem) -> Value {
+    json!({
+        "eventId": envelope.map(|envelope| envelope.event_id.as_str()),
+        "status": "rejected",
+        "code": problem.code().as_str(),
+        "detail": problem.detail(),
+    })
+}

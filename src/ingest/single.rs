@@ -1,0 +1,145 @@
+//! One event in one request.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::Response;
+use bytes::Bytes;
+
+use super::answer;
+use super::judge::{Context, Judged, judge, mismatch, refused};
+use super::{Ingest, Shared, proof};
+use crate::domain::event::{self as envelope, Envelope};
+use crate::domain::id::CorrelationId;
+use crate::http::body::read_capped;
+use crate::http::correlation::Correlation;
+use crate::http::problem::{Code, Problem};
+use crate::http::server::Peer;
+use crate::outbox::Receipt;
+use crate::telemetry::event;
+
+/// `POST /v1/events`.
+pub(super) async fn post_event(
+    State(ingest): State<Ingest>,
+    peer: Peer,
+    correlation: Correlation,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let shared = &ingest.shared;
+    let started = shared.clock.monotonic();
+    let outcome = take(shared, peer, correlation.0, &headers, body).await;
+    let elapsed = shared.clock.monotonic().saturating_sub(started);
+    answer::event(shared, outcome, elapsed)
+}
+
+async fn take(
+    shared: &Shared,
+    peer: Peer,
+    correlation: Option<CorrelationId>,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Receipt, Problem> {
+    let body = read(shared, headers, body).await?;
+    let envelope = envelope::parse(&body).map_err(|error| envelope_problem(&error))?;
+    let context = Context::of(headers, correlation);
+    take_proven(shared, peer, headers, &body, &envelope, &context)
+        .await
+        .map_err(|problem| tied(problem, &context, &envelope))
+}
+
+async fn take_proven(
+    shared: &Shared,
+    peer: Peer,
+    headers: &HeaderMap,
+    body: &Bytes,
+    envelope: &Envelope<'_>,
+    context: &Context,
+) -> Result<Receipt, Problem> {
+    let proof = match proof::check(shared, headers, body, &envelope.source) {
+        Ok(proof) => proof,
+        Err(problem) => {
+            return Err(shared.slowdown.failed(peer.0.ip(), shared.clock.as_ref(), problem).await);
+        }
+    };
+    let (stored, registered) = match judge(shared, envelope, body, proof, context).await? {
+        Judged::Repeat(receipt) => return Ok(receipt),
+        Judged::New(event, registered) => (event, registered),
+    };
+    shared.quotas.take(&shared.intake.directory.current(), &envelope.source, 1, shared.clock.now())?;
+    let mut receipts = shared.intake.accept(vec![*stored]).await.map_err(|error| refused(&error))?;
+    let receipt = receipts.pop().flatten().ok_or_else(mismatch)?;
+    accepted(shared, envelope, &receipt, registered);
+    Ok(receipt)
+}
+
+/// Says that an event was accepted, unless it was a repeat after all.
+pub(super) fn accepted(shared: &Shared, envelope: &Envelope<'_>, receipt: &Receipt, registered: bool) {
+    if receipt.status != crate::outbox::ReceiptStatus::Duplicate {
+        event::EventAccepted {
+            source: &envelope.source,
+            event_id: &envelope.event_id,
+            event_type: &envelope.event_type,
+            registered,
+            deliveries: receipt.deliveries.len(),
+            correlation_id: &receipt.correlation,
+        }
+        .emit(&shared.metrics);
+    }
+}
+
+/// The raw bytes of a request that may be looked at: not draining, not too large, JSON.
+pub(super) async fn read(shared: &Shared, headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+    const SOON: Duration = Duration::from_secs(5);
+    if shared.draining.load(Ordering::Relaxed) {
+        let detail = "the broker is stopping; nothing was accepted";
+        return Err(Problem::new(Code::Draining, detail).retry_after(SOON));
+    }
+    let bytes_max = usize::try_from(shared.settings.body_bytes_max).unwrap_or(usize::MAX);
+    let body = read_capped(body, bytes_max, shared.clock.as_ref()).await?;
+    if !is_json(headers) {
+        let detail = "Content-Type must be application/json (a charset, if given, utf-8)";
+        return Err(Problem::new(Code::ContentTypeUnsupported, detail));
+    }
+    Ok(body)
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(text) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
+    let mut parts = text.split(';').map(str::trim);
+    let media = parts.next().unwrap_or_default();
+    let json = media.eq_ignore_ascii_case("application/json")
+        || (media.len() > 17 && media[..12].eq_ignore_ascii_case("application/") && media.ends_with("+json"));
+    json && parts.all(|part| match part.split_once('=') {
+        Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
+            value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+        }
+        _ => true,
+    })
+}
+
+pub(super) fn envelope_problem(error: &envelope::Error) -> Problem {
+    match error {
+        envelope::Error::Malformed(detail) => Problem::new(Code::EnvelopeMalformed, detail.clone()),
+        envelope::Error::Invalid { field, .. } => {
+            Problem::new(Code::EnvelopeInvalid, error.to_string()).with("field", (*field).into())
+        }
+    }
+}
+
+/// Ties a problem to the event that it is about.
+fn tied(problem: Problem, context: &Context, envelope: &Envelope<'_>) -> Problem {
+    let own = context.correlation.clone().or_else(|| envelope.correlation_id.clone());
+    let problem = match own {
+        Some(id) => problem.correlation(id),
+        None => problem,
+    };
+    match &context.tenant {
+        Some(tenant) => problem.tenant(tenant.clone()),
+        None => problem,
+    }
+}
