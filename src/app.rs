@@ -3,8 +3,8 @@
 //! The only module that knows everybody. It decides nothing about events.
 
 mod gauges;
+mod gone;
 mod lifecycle;
-pub mod overlays;
 mod routes;
 pub mod signals;
 mod stores;
@@ -15,11 +15,15 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 
 use crate::admin::health::Health;
+use crate::admin::steering::Steering;
+use crate::admin::{Admin, Parts as AdminParts};
 use crate::config::Config;
 use crate::deliver::http::{HttpSink, Options as SinkOptions};
 use crate::dispatch::{Dispatcher, Parts as DispatchParts};
+use crate::domain::id::AppSlug;
 use crate::http::server::{Bounds, Server};
 use crate::ingest::{Ingest, KeyCheck, Parts as IngestParts};
 use crate::outbox::Intake;
@@ -30,6 +34,8 @@ use crate::runtime::clock::Clock;
 use crate::runtime::entropy::Entropy;
 use crate::runtime::task::Tasks;
 use crate::store;
+use crate::store::control::Control;
+use crate::store::control::key::Scope;
 use crate::store::outbox::Outbox;
 use crate::telemetry::event;
 use crate::telemetry::metrics::Metrics;
@@ -54,6 +60,12 @@ pub enum Error {
         /// What the system said.
         reason: std::io::Error,
     },
+    /// The control store.
+    #[error(transparent)]
+    Control(#[from] store::control::Error),
+    /// The first administrator's key.
+    #[error(transparent)]
+    AdminKey(#[from] store::control::admin_file::Error),
     /// The listener.
     #[error("cannot listen on {address}: {reason}; is another process using it? (server.listen)")]
     Listen {
@@ -88,7 +100,7 @@ pub struct Ports {
 /// A broker that is ready to run.
 pub struct App {
     address: SocketAddr,
-    config: Config,
+    config: Arc<Config>,
     ports: Ports,
     tasks: Tasks,
     outbox: Arc<Outbox>,
@@ -97,6 +109,8 @@ pub struct App {
     server: Server,
     dispatcher: Dispatcher,
     catalog: CatalogHandle,
+    steering: Steering,
+    gone: mpsc::Receiver<AppSlug>,
 }
 
 impl App {
@@ -110,53 +124,63 @@ impl App {
         let listener = listen(&config).await?;
         let address = listener.local_addr().unwrap_or(config.server.listen);
         let outbox = Arc::new(stores::outbox(&config, &ports, &metrics)?);
-        let directory = Directory::new(Snapshot::new(&config, &overlays::none()));
+        let control = Arc::new(stores::control(&config, &ports, &metrics)?);
+        let directory = Directory::new(Snapshot::new(&config, &control.overlays()?));
+        let config = Arc::new(config);
         let draining = Arc::new(AtomicBool::new(false));
         let tasks = Tasks::new();
-        let sink = HttpSink::new(
-            SinkOptions {
-                allowed_networks: config.delivery.allowed_networks.clone(),
-                retry_after_max: config.delivery.retry.max,
-            },
-            Arc::clone(&ports.clock),
-        )?;
-        let (dispatcher, _) = Dispatcher::new(DispatchParts {
+        let (gone_in, gone) = mpsc::channel(GONE_MAX);
+        let (dispatcher, dispatch) = Dispatcher::new(DispatchParts {
             outbox: Arc::clone(&outbox),
             directory: directory.clone(),
-            sink: Arc::new(sink),
+            sink: Arc::new(sink(&config, &ports)?),
             clock: Arc::clone(&ports.clock),
             entropy: Arc::clone(&ports.entropy),
             tasks: tasks.clone(),
             metrics: Arc::clone(&metrics),
             in_flight_max: config.delivery.in_flight_max as usize,
-            on_gone: Box::new(|_| {}),
+            on_gone: Box::new(move |app| gone::tell(&gone_in, app)),
         });
-        let keys: KeyCheck = Arc::new(|_, _| None);
+        let intake =
+            Intake { store: Arc::clone(&outbox), catalog: catalog.clone(), directory: directory.clone() };
         let ingest = Ingest::new(IngestParts {
-            intake: Intake {
-                store: Arc::clone(&outbox),
-                catalog: catalog.clone(),
-                directory: directory.clone(),
-            },
+            intake: intake.clone(),
             settings: config.ingest.clone(),
             clock: Arc::clone(&ports.clock),
             metrics: Arc::clone(&metrics),
-            keys,
+            keys: key_check(Arc::clone(&control)),
             draining: Arc::clone(&draining),
+        });
+        let steering =
+            Steering { config: Arc::clone(&config), control: Arc::clone(&control), directory, dispatch };
+        let admin = Admin::new(AdminParts {
+            control,
+            steering: steering.clone(),
+            intake,
+            clock: Arc::clone(&ports.clock),
+            entropy: Arc::clone(&ports.entropy),
         });
         let health = Health {
             draining: Arc::clone(&draining),
             outbox: Arc::clone(&outbox),
             metrics: Arc::clone(&metrics),
         };
-        let router = routes::all(ingest, health, Arc::clone(&ports.entropy));
-        let bounds = Bounds {
-            connections_max: config.server.connections_max as usize,
-            drain: config.server.drain,
-            ..Bounds::default()
-        };
-        let server = Server::new(listener, router, bounds, Arc::clone(&ports.clock));
-        Ok(Self { address, config, ports, tasks, outbox, metrics, draining, server, dispatcher, catalog })
+        let router = routes::all(ingest, admin, health, Arc::clone(&ports.entropy));
+        let server = Server::new(listener, router, bounds(&config), Arc::clone(&ports.clock));
+        Ok(Self {
+            address,
+            config,
+            ports,
+            tasks,
+            outbox,
+            metrics,
+            draining,
+            server,
+            dispatcher,
+            catalog,
+            steering,
+            gone,
+        })
     }
 
     /// Where it listens.
@@ -167,6 +191,33 @@ impl App {
     /// The token that stops it when cancelled.
     pub fn stopper(&self) -> tokio_util::sync::CancellationToken {
         self.tasks.soft()
+    }
+}
+
+/// Receivers that may say goodbye at a time; each does so once.
+const GONE_MAX: usize = 1024;
+
+/// A bearer key posts for the source that it is bound to.
+fn key_check(control: Arc<Control>) -> KeyCheck {
+    Arc::new(move |presented, now| {
+        let caller = control.authenticate(presented, now)?;
+        if caller.allows(Scope::EventsWrite) { caller.source.clone() } else { None }
+    })
+}
+
+fn sink(config: &Config, ports: &Ports) -> Result<HttpSink, Error> {
+    let options = SinkOptions {
+        allowed_networks: config.delivery.allowed_networks.clone(),
+        retry_after_max: config.delivery.retry.max,
+    };
+    Ok(HttpSink::new(options, Arc::clone(&ports.clock))?)
+}
+
+fn bounds(config: &Config) -> Bounds {
+    Bounds {
+        connections_max: config.server.connections_max as usize,
+        drain: config.server.drain,
+        ..Bounds::default()
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::signals::{Asked, Signals};
-use super::{App, Error, gauges, registry_source};
+use super::{App, Error, gauges, gone, registry_source};
 use crate::config::Config;
 use crate::registry::handle::CatalogHandle;
 use crate::runtime::task::TaskKind;
@@ -32,6 +32,8 @@ impl App {
             server.run(server_stop).await;
         });
         tasks.spawn(TaskKind::Dispatcher, self.dispatcher.run());
+        let gone = gone::run(self.gone, self.steering, Arc::clone(&clock), stop.clone());
+        tasks.spawn(TaskKind::Control, gone);
         let gauges = gauges::run(Arc::clone(&self.outbox), Arc::clone(&self.metrics), Arc::clone(&clock));
         tasks.spawn(TaskKind::Gauges, gauges);
         let failure = loop {

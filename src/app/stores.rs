@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{Error, Ports};
 use crate::config::{Config, Engine};
+use crate::store::control::Control;
 use crate::store::log::{self, EngineKind};
 use crate::store::outbox::open::Surroundings;
 use crate::store::outbox::{Options, Outbox};
@@ -45,4 +46,19 @@ pub(super) fn outbox(config: &Config, ports: &Ports, metrics: &Arc<Metrics>) -> 
 fn free_bytes(path: &Path) -> Option<u64> {
     let stat = rustix::fs::statvfs(path).ok()?;
     Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+/// Opens the control store, with the administrator's key of the config or of the file beside it.
+pub(super) fn control(config: &Config, ports: &Ports, metrics: &Metrics) -> Result<Control, Error> {
+    let control = Control::open(&config.store.path)?;
+    if let Some(secret) = &config.server.admin_key {
+        return Ok(control.with_admin(secret));
+    }
+    let mut entropy = [0; 32];
+    ports.entropy.fill(&mut entropy);
+    let key = control.admin_key(&entropy)?;
+    if key.made {
+        event::AdminKeyMade { path: &key.path }.emit(metrics);
+    }
+    Ok(control.with_admin(&key.secret))
 }

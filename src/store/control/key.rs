@@ -119,6 +119,18 @@ pub enum Scope {
 #[serde(transparent)]
 pub struct Scopes(BTreeSet<Scope>);
 
+impl Scope {
+    /// The word in keys' descriptions and errors.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Operate => "operate",
+            Self::Admin => "admin",
+            Self::EventsWrite => "events:write",
+        }
+    }
+}
+
 impl Scopes {
     /// Whether `scope` is among them or included in one of them.
     pub fn allow(&self, scope: Scope) -> bool {
