@@ -9,7 +9,14 @@
 //! ([`slot`]). Never decides anything, and never holds back an acknowledgement.
 
 mod batch;
+mod filter;
 mod intern;
+mod list;
+mod lookup;
+mod purge;
+mod reader;
+mod rows;
+mod scan;
 mod schema;
 mod seed;
 mod slot;
@@ -19,6 +26,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+pub use filter::{Filter, Page, ShownState, WhyParked};
+pub use list::PAGE_ITEMS_MAX;
+pub use lookup::Found;
+pub use purge::Purged;
+pub use reader::Reader;
+pub use rows::{
+    AttemptRow, DecisionRow, DeliveryRow, DriftRow, EventRow, Explained, ReceiverStats, StateCounts, Stats,
+};
 pub use writer::{Retention, Writer};
 
 /// Events in one segment: the unit of the summaries by receiver.
@@ -54,6 +69,9 @@ pub enum Error {
         /// What went wrong.
         detail: String,
     },
+    /// The cursor was not made by this list.
+    #[error("the cursor is not one of this list")]
+    Cursor,
     /// The outbox that it follows failed.
     #[error(transparent)]
     Outbox(#[from] super::outbox::Error),
@@ -81,8 +99,10 @@ impl Reached {
 }
 
 /// Opens the journal at `path`, or makes one there.
-pub fn open(path: &Path) -> Result<Writer, Error> {
-    Writer::open(path, Reached::default())
+pub fn open(path: &Path) -> Result<(Writer, Reader), Error> {
+    let reached = Reached::default();
+    let writer = Writer::open(path, reached.clone())?;
+    Ok((writer, Reader::open(path, reached)?))
 }
 
 /// SQLite's error about `path` as ours.

@@ -47,7 +47,14 @@ impl Bench {
     }
 
     pub fn writer(&self) -> Writer {
-        journal::open(&self.path()).unwrap()
+        journal::open(&self.path()).unwrap().0
+    }
+
+    /// Takes in all there is, with a writer of its own.
+    pub fn catch_up(&self, outbox: &Outbox) {
+        let mut writer = self.writer();
+        writer.begin(outbox).unwrap();
+        writer.follow(outbox).unwrap();
     }
 
     /// A look past the journal's own queries.

@@ -1,7 +1,10 @@
 //! What the writer makes of commits.
 
+use std::time::Duration;
+
 use camino_broker::domain::routing::QuarantineReason;
-use camino_broker::store::journal::Error;
+use camino_broker::runtime::clock::SystemClock;
+use camino_broker::store::journal::{Error, Retention};
 use camino_broker::store::log::EngineKind;
 use camino_broker::store::outbox::Outbox;
 use camino_broker::store::outbox::record::{Admission, Change};
@@ -81,15 +84,15 @@ async fn resumed_fates(bench: &Bench, outbox: &Outbox) {
     dismissed.change = Change::Dismissed;
     for step in [delivered(0, 0, 1), failed(1, 0, 1), failed(1, 0, 2), delivered(1, 0, 3), dead(0, 1, 1)] {
         settle(outbox, vec![step]).await;
-        bench.writer().run(outbox, &stopped()).unwrap();
+        bench.catch_up(outbox);
     }
     let mut held = event("d", &[]);
     held.admission = Admission::Quarantined { reason: QuarantineReason::UnknownType, did_you_mean: None };
     append(outbox, vec![held]).await;
     let seq = append(outbox, vec![again(&event("b", &[]), 1, &["x"])]).await[0];
-    bench.writer().run(outbox, &stopped()).unwrap();
+    bench.catch_up(outbox);
     settle(outbox, vec![delivered(0, seq, 1), dismissed]).await;
-    bench.writer().run(outbox, &stopped()).unwrap();
+    bench.catch_up(outbox);
 }
 
 /// All content but the position, which counts commits, and counts of nothing.
@@ -116,9 +119,9 @@ async fn a_lost_journal_is_rebuilt_from_what_the_outbox_holds() {
         let mut held = event("d", &[]);
         held.admission = Admission::Quarantined { reason: QuarantineReason::UnknownType, did_you_mean: None };
         append(&outbox, vec![held]).await;
-        bench.writer().run(&outbox, &stopped()).unwrap();
+        bench.catch_up(&outbox);
         append(&outbox, vec![event("2", &["x", "y"])]).await;
-        bench.writer().run(&outbox, &stopped()).unwrap();
+        bench.catch_up(&outbox);
         let before = rows(&bench);
         outbox.close();
         drop(outbox);
@@ -127,7 +130,7 @@ async fn a_lost_journal_is_rebuilt_from_what_the_outbox_holds() {
             let _ = std::fs::remove_file(bench.dir.path().join(name));
         }
         let outbox = bench.outbox();
-        bench.writer().run(&outbox, &stopped()).unwrap();
+        bench.catch_up(&outbox);
         let of_table = |rows: &[String], table: &str| -> Vec<String> {
             rows.iter().filter(|row| row.starts_with(table)).cloned().collect()
         };
@@ -153,7 +156,9 @@ async fn a_damaged_or_foreign_file_is_one_clear_error() {
     let outbox = old.outbox();
     fates(&outbox).await;
     let mut writer = old.writer();
-    writer.run(&outbox, &stopped()).unwrap();
-    let error = writer.run(&new.outbox(), &stopped()).err().unwrap();
+    let retention = Retention { keep_events: Duration::MAX, keep_dead: Duration::MAX };
+    writer.run(&outbox, &SystemClock::new(), &retention, &stopped()).unwrap();
+    assert_eq!(writer.position(), outbox.tail().head(), "a stop comes after all there is");
+    let error = writer.begin(&new.outbox()).err().unwrap();
     assert!(matches!(error, Error::Foreign { .. }), "{error:?}");
 }

@@ -166,15 +166,14 @@ impl<'a> Batch<'a> {
         }
         let known = match before {
             Slot::Waiting | Slot::Settled => 0,
-            Slot::Delivered(_) => 1,
+            Slot::Delivered(_) => return Ok(None),
             Slot::Row(_) => self.attempts_of(step.seq, step.lane)?,
         };
-        if let Some(note) = note
-            && !matches!(before, Slot::Delivered(_))
-        {
+        if let Some(note) = note {
             self.attempt(step, note)?;
         }
-        if attempts <= known {
+        // The same attempt once more may know more than a rebuild did.
+        if attempts < known {
             return Ok(None);
         }
         let noted = note.and_then(|note| note.reason);

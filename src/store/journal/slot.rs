@@ -36,16 +36,6 @@ impl State {
             Self::Dismissed => 4,
         }
     }
-
-    /// The word for people.
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Delivered => "delivered",
-            Self::Dead | Self::Dismissed => "dead",
-            Self::Cancelled => "cancelled",
-        }
-    }
 }
 
 /// One delivery.

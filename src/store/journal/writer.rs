@@ -12,9 +12,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::batch::Batch;
 use super::intern::Interned;
+use super::purge::Purged;
 use super::schema;
 use super::seed::Failure;
 use super::{Error, Reached, sql_error};
+use crate::runtime::clock::Clock;
 use crate::store::outbox::Outbox;
 use crate::store::outbox::record::Commit;
 
@@ -30,6 +32,10 @@ const READ_BYTES_MAX: usize = 8 << 20;
 const BATCH_EVENTS_MAX: usize = 1_024;
 /// See [`BATCH_EVENTS_MAX`].
 const BATCH_MOVES_MAX: usize = 4_096;
+/// From the end of a purge to the next one.
+const PURGE_EVERY: Duration = Duration::from_secs(300);
+/// Events looked at by one slice of a purge.
+const PURGE_EVENTS: usize = 512;
 
 /// How long things are kept.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +54,8 @@ pub struct Writer {
     position: u64,
     next_seq: u64,
     reached: Reached,
+    /// The first event that the purge under way has not looked at.
+    pub(super) purge_from: u64,
 }
 
 impl Writer {
@@ -59,7 +67,8 @@ impl Writer {
             })
             .map_err(|error| sql_error(path, &error))?;
         reached.set(next_seq);
-        Ok(Self { path: path.to_path_buf(), db, interned: Interned::default(), position, next_seq, reached })
+        let (path, interned) = (path.to_path_buf(), Interned::default());
+        Ok(Self { path, db, interned, position, next_seq, reached, purge_from: 0 })
     }
 
     /// The last commit of the outbox that is in the journal.
@@ -67,18 +76,30 @@ impl Writer {
         self.position
     }
 
-    /// Follows `outbox` until `stop`, or until it closes; then takes in what is left and returns. Blocks:
-    /// meant for a thread of its own.
-    pub fn run(&mut self, outbox: &Outbox, stop: &CancellationToken) -> Result<(), Error> {
+    /// Follows `outbox` until `stop`, or until it closes; then takes in what is left and returns. Purges in
+    /// between. Blocks: meant for a thread of its own. The outbox is best closed after it has returned.
+    pub fn run(
+        &mut self,
+        outbox: &Outbox,
+        clock: &dyn Clock,
+        retention: &Retention,
+        stop: &CancellationToken,
+    ) -> Result<(), Error> {
         self.begin(outbox)?;
+        let mut purge_at = clock.monotonic() + PURGE_EVERY;
         loop {
             let open = outbox.tail().wait(self.position, PATIENCE);
             let stopping = stop.is_cancelled() || !open;
             if !stopping {
                 outbox.tail().wait(self.position + GATHER_COMMITS, GATHER);
             }
-            match self.follow(outbox) {
-                Ok(()) => {}
+            let purging = !stopping && clock.monotonic() >= purge_at;
+            let done = self.follow(outbox).and_then(|()| {
+                if purging { self.purge(clock.now(), retention, PURGE_EVENTS) } else { Ok(Purged::default()) }
+            });
+            match done {
+                Ok(purged) if purging && !purged.more => purge_at = clock.monotonic() + PURGE_EVERY,
+                Ok(_) => {}
                 Err(error) if error.passes() && !stopping => {
                     tracing::error!(error = %error, "the journal cannot be written; it will try again");
                     // Nothing grows this far: a wait that the outbox's end cuts short.
