@@ -4,5 +4,6 @@
 //! acknowledged: each port says when a write is durable.
 
 pub mod control;
+pub mod journal;
 pub mod log;
 pub mod outbox;

@@ -252,6 +252,16 @@ impl Outbox {
         lock(&self.shared.index).quarantined()
     }
 
+    /// The sequence number that the next event will get.
+    pub fn next_seq(&self) -> u64 {
+        lock(&self.shared.index).next_seq()
+    }
+
+    /// All that is still held, for a journal that starts anew.
+    pub fn checkpoint(&self) -> record::Checkpoint {
+        lock(&self.shared.index).checkpoint()
+    }
+
     /// The commits in order, for the journal.
     pub fn tail(&self) -> &Tail {
         &self.shared.tail
