@@ -3,11 +3,13 @@
 //! Never takes events in and never delivers; it reads the journal, changes the control store, and
 //! appends to the outbox where a person asks for a delivery again.
 
+mod again;
 mod audit;
 mod blocking;
 mod endpoints;
 pub mod health;
 mod idempotency;
+mod journal;
 mod keys;
 mod registry;
 mod secret_shown;
@@ -20,6 +22,7 @@ use axum::http::HeaderMap;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 
+use crate::domain::id::AppSlug;
 use crate::http::key;
 use crate::http::problem::{Code, Problem};
 use crate::outbox::Intake;
@@ -28,6 +31,8 @@ use crate::runtime::entropy::Entropy;
 use crate::store::control::Control;
 use crate::store::control::audit::{Actor, Entry};
 use crate::store::control::key::{Principal, Scope};
+use crate::store::journal::Reader;
+pub use again::release_learned;
 use steering::Steering;
 
 /// What the handlers work with.
@@ -38,6 +43,8 @@ pub struct Parts {
     pub steering: Steering,
     /// The way into the outbox.
     pub intake: Intake,
+    /// Events, deliveries, attempts.
+    pub journal: Arc<Reader>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// For new keys and secrets.
@@ -70,6 +77,19 @@ impl Admin {
             .route("/v1/endpoints/{app}/rotate-secret", post(endpoints::rotate_secret))
             .route("/v1/endpoints/{app}/test", post(endpoints::test))
             .route("/v1/endpoints/{app}/reset", post(endpoints::reset))
+            .route("/v1/events", get(journal::events))
+            .route("/v1/events/{id}", get(journal::event))
+            .route("/v1/events/{id}/deliveries", get(journal::event_deliveries))
+            .route("/v1/events/{id}/explain", get(journal::explain))
+            .route("/v1/deliveries", get(journal::deliveries))
+            .route("/v1/deliveries/{id}", get(journal::delivery))
+            .route("/v1/deliveries/{id}/attempts", get(journal::attempts))
+            .route("/v1/deliveries/{id}/retry", post(again::retry))
+            .route("/v1/dead-letters", get(journal::dead_letters))
+            .route("/v1/quarantine", get(journal::quarantine))
+            .route("/v1/quarantine/{id}/release", post(again::release))
+            .route("/v1/drift", get(journal::drift))
+            .route("/v1/stats", get(journal::stats))
             .route("/v1/registry/apps", get(registry::apps))
             .route("/v1/registry/apps/{id}", get(registry::app))
             .route("/v1/registry/events", get(registry::events))
@@ -93,6 +113,12 @@ impl Admin {
         key::presented(headers)
             .and_then(|presented| self.parts.control.authenticate(presented, self.parts.clock.now()))
             .ok_or_else(|| Problem::new(Code::KeyMissing, detail))
+    }
+
+    /// Says why a receiver's deliveries are parked, if they are.
+    fn why_parked(&self) -> impl Fn(&AppSlug) -> Option<&'static str> + Send + 'static {
+        let board = self.parts.steering.dispatch.board().clone();
+        move |receiver| board.get(receiver).parked()
     }
 
     /// The line that the audit log keeps of what `caller` does.

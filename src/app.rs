@@ -4,6 +4,7 @@
 
 mod gauges;
 mod gone;
+mod housekeeping;
 mod lifecycle;
 mod routes;
 pub mod signals;
@@ -36,9 +37,11 @@ use crate::runtime::task::Tasks;
 use crate::store;
 use crate::store::control::Control;
 use crate::store::control::key::Scope;
+use crate::store::journal::{Reader, Writer};
 use crate::store::outbox::Outbox;
 use crate::telemetry::event;
 use crate::telemetry::metrics::Metrics;
+use stores::Stores;
 
 /// Why the broker did not start. Each is one line that names the place and the mend.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +66,9 @@ pub enum Error {
     /// The control store.
     #[error(transparent)]
     Control(#[from] store::control::Error),
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] store::journal::Error),
     /// The first administrator's key.
     #[error(transparent)]
     AdminKey(#[from] store::control::admin_file::Error),
@@ -80,6 +86,9 @@ pub enum Error {
     /// The metrics.
     #[error("cannot set up the metrics: {0}")]
     Metrics(#[from] prometheus::Error),
+    /// A thread did not start.
+    #[error(transparent)]
+    Start(#[from] crate::runtime::task::Error),
     /// A task that the process cannot be without has failed.
     #[error("{0}; the process stops so that it can be started clean")]
     Task(#[from] crate::runtime::task::Failure),
@@ -111,20 +120,21 @@ pub struct App {
     catalog: CatalogHandle,
     steering: Steering,
     gone: mpsc::Receiver<AppSlug>,
+    control: Arc<Control>,
+    admin: Admin,
+    journal_writer: Writer,
+    journal: Arc<Reader>,
 }
 
 impl App {
     /// Opens the store and the listener. Nothing runs yet, and nothing was touched if this fails.
     pub async fn build(config: Config, ports: Ports) -> Result<Self, Error> {
         let metrics = Arc::new(Metrics::new()?);
-        for warning in config.warnings() {
-            event::ConfigDoubt { warning: &warning.to_string() }.emit(&metrics);
-        }
+        say_doubts(&config, &metrics);
         let catalog = CatalogHandle::new(registry::load::load(&registry_source(&config))?);
         let listener = listen(&config).await?;
         let address = listener.local_addr().unwrap_or(config.server.listen);
-        let outbox = Arc::new(stores::outbox(&config, &ports, &metrics)?);
-        let control = Arc::new(stores::control(&config, &ports, &metrics)?);
+        let Stores { outbox, control, journal_writer, journal } = stores::open(&config, &ports, &metrics)?;
         let directory = Directory::new(Snapshot::new(&config, &control.overlays()?));
         let config = Arc::new(config);
         let draining = Arc::new(AtomicBool::new(false));
@@ -154,9 +164,10 @@ impl App {
         let steering =
             Steering { config: Arc::clone(&config), control: Arc::clone(&control), directory, dispatch };
         let admin = Admin::new(AdminParts {
-            control,
+            control: Arc::clone(&control),
             steering: steering.clone(),
             intake,
+            journal: Arc::clone(&journal),
             clock: Arc::clone(&ports.clock),
             entropy: Arc::clone(&ports.entropy),
         });
@@ -165,7 +176,7 @@ impl App {
             outbox: Arc::clone(&outbox),
             metrics: Arc::clone(&metrics),
         };
-        let router = routes::all(ingest, admin, health, Arc::clone(&ports.entropy));
+        let router = routes::all(ingest, admin.clone(), health, Arc::clone(&ports.entropy));
         let server = Server::new(listener, router, bounds(&config), Arc::clone(&ports.clock));
         Ok(Self {
             address,
@@ -180,6 +191,10 @@ impl App {
             catalog,
             steering,
             gone,
+            control,
+            admin,
+            journal_writer,
+            journal,
         })
     }
 
@@ -191,6 +206,12 @@ impl App {
     /// The token that stops it when cancelled.
     pub fn stopper(&self) -> tokio_util::sync::CancellationToken {
         self.tasks.soft()
+    }
+}
+
+fn say_doubts(config: &Config, metrics: &Metrics) {
+    for warning in config.warnings() {
+        event::ConfigDoubt { warning: &warning.to_string() }.emit(metrics);
     }
 }
 

@@ -61,8 +61,6 @@ pub struct Parts {
 enum Order {
     /// The directory has changed.
     Refresh,
-    /// A person called a delivery off.
-    Withdraw(AppSlug, u64),
     /// A person wants to know what an endpoint answers now.
     Test(AppSlug, oneshot::Sender<Report>),
 }
@@ -79,11 +77,6 @@ impl Handle {
     pub async fn refresh(&self) {
         // A dispatcher that has stopped needs no news.
         let _ = self.orders.send(Order::Refresh).await;
-    }
-
-    /// Forgets a delivery that was cancelled.
-    pub async fn withdraw(&self, receiver: AppSlug, seq: u64) {
-        let _ = self.orders.send(Order::Withdraw(receiver, seq)).await;
     }
 
     /// Sends one signed test event to `app` now, outside its queue, and says what came of it. `None` if
@@ -189,11 +182,6 @@ impl Dispatcher {
         match order {
             Order::Refresh => self.refresh(),
             Order::Test(app, report) => self.test(&app, report),
-            Order::Withdraw(receiver, seq) => {
-                if let Some(lane) = self.parts.outbox.lane(&receiver) {
-                    self.feed(Input::Withdrawn(lane, seq), None);
-                }
-            }
         }
     }
 

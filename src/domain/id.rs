@@ -126,7 +126,7 @@ const EVENT_PREFIX_BYTES: usize = 10;
 ///
 /// A hash, so that the answer to a repeated post needs no stored payload: 10 bytes over (source, eventId)
 /// and 6 over (source, eventId, receiver, generation), so that the event is found by its deliveries' ids
-/// without an index of deliveries. Generation 0 is the first routing; each retry or replay takes the next.
+/// without an index of deliveries. Generation 0 is the first routing; each retry or replay has another.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeliveryId([u8; 16]);
 

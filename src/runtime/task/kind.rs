@@ -67,6 +67,8 @@ task_kinds! {
     Replay: "replay", Finish, Log;
     /// Releases quarantined events of types that the registry has learned.
     Quarantine: "quarantine", Finish, Log;
+    /// Rewrites the outbox without what was removed.
+    Compaction: "compaction", Abort, Log;
     /// Deletes what is past its retention.
     Retention: "retention", Abort, Log;
     /// Reloads the registry when its files change.

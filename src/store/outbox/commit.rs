@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 
 use super::dedupe::{self, DedupeRecord, Doomed};
 use super::queue::{Request, Work};
-use super::record::{Admission, Commit, CommitRecord, Head, Move, PackSize, StoredEvent};
+use super::record::{Admission, Commit, CommitRecord, FURTHER, Head, Move, PackSize, StoredEvent};
 use super::{Appended, CommitCost, Error, Shared, lock, pack};
 use crate::domain::id::{AppSlug, CorrelationId};
 use crate::domain::scheduler::LaneId;
@@ -131,6 +131,9 @@ impl Committer {
                     }
                 }
                 event.seq = seq;
+                if event.generation == FURTHER {
+                    event.generation = u32::try_from(seq % u64::from(FURTHER - 1)).unwrap_or_default() + 1;
+                }
                 seq += 1;
                 let lanes = self.lanes_of(&event, &mut new_names, &mut draft.record.names)?;
                 let quarantined = matches!(event.admission, Admission::Quarantined { .. });

@@ -50,7 +50,7 @@ pub struct StoredEvent {
     pub decisions: Vec<Decided>,
     /// Where it departs from the registry.
     pub drift: Vec<DriftNote>,
-    /// 0 for the first routing; each retry, replay or release of the event takes the next.
+    /// 0 for the first routing; each retry, replay or release has another, made of its `seq`.
     pub generation: u32,
     /// The delivery that this one repeats.
     pub replay: Option<Replay>,
@@ -58,6 +58,9 @@ pub struct StoredEvent {
     #[serde(with = "bytes_serde")]
     pub body: Bytes,
 }
+
+/// The generation of an event that is appended as a further one; the commit gives it its own.
+pub const FURTHER: u32 = u32::MAX;
 
 /// How a sender proved its origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
