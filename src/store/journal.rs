@@ -10,6 +10,7 @@
 
 mod batch;
 mod filter;
+mod insert;
 mod intern;
 mod list;
 mod lookup;
