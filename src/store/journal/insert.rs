@@ -30,7 +30,7 @@ impl Batch<'_> {
         let key = event_key(DeliveryId::event_prefix_of(&event.source, &event.event_id));
         let source = self.interned.name(self.tx, event.source.as_str())?;
         let event_type = self.interned.name(self.tx, event.event_type.as_str())?;
-        let route = self.interned.route(self.tx, &event.decisions)?;
+        let route = self.interned.route(self.tx, &event.event_type, &event.decisions)?;
         self.tx.prepare_cached("INSERT OR IGNORE INTO sources (id) VALUES (?1)")?.execute([source])?;
         let (held_reason, did_you_mean) = match &event.admission {
             Admission::Routed => (None, None),
