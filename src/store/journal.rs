@@ -6,10 +6,11 @@
 //! resumes from its position. A lost file is rebuilt from what the outbox still holds.
 //!
 //! A delivery that arrived at its first attempt has no row: its result rides with the event's row
-//! ([`slot`]). Never decides anything, and never holds back an acknowledgement.
+//! (`slot.rs`). Never decides anything, and never holds back an acknowledgement.
 
 mod batch;
 mod filter;
+mod insert;
 mod intern;
 mod list;
 mod lookup;

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use camino_broker::domain::id::{AppSlug, DeliveryId, EventId, EventType};
 use camino_broker::domain::outcome::Reason;
-use camino_broker::domain::routing::DriftNote;
+use camino_broker::domain::routing::{DriftNote, QuarantineReason};
 use camino_broker::domain::time::Millis;
 use camino_broker::store::journal::{Error, Filter, Found, Page, Reader, Retention, ShownState};
 use camino_broker::store::log::EngineKind;
 use camino_broker::store::outbox::Outbox;
-use camino_broker::store::outbox::record::Replay;
+use camino_broker::store::outbox::record::{Admission, Change, Replay};
 
 use super::bench::{Bench, T0, again, append, dead, delivered, event, failed, settle, slug};
 
@@ -262,4 +262,63 @@ async fn a_purge_takes_what_is_old_and_gives_its_space_back() {
     let in_segments = "SELECT sum(deliveries) FROM segments";
     let listed = all(|cursor| reader.deliveries(&Filter::default(), cursor, 500, &nobody)).len();
     assert_eq!(bench.count(in_segments), i64::try_from(listed).unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_in_quarantine_is_listed_until_it_is_released() {
+    let bench = Bench::new(EngineKind::Redb);
+    let outbox = bench.outbox();
+    let (mut writer, reader) = camino_broker::store::journal::open(&bench.path()).unwrap();
+    writer.begin(&outbox).unwrap();
+    let meant = EventType::new("payment.received").unwrap();
+    let held = |id: &str| {
+        let mut event = event(id, &[]);
+        let (reason, did_you_mean) = (QuarantineReason::UnknownType, Some(meant.clone()));
+        event.admission = Admission::Quarantined { reason, did_you_mean };
+        event
+    };
+    append(&outbox, vec![held("a"), held("b"), held("c")]).await;
+    writer.follow(&outbox).unwrap();
+    let ids = || {
+        let rows = all(|cursor| reader.quarantine(cursor, 2));
+        rows.into_iter().map(|row| row.event_id).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(), ["c", "b", "a"]);
+    let row = reader.quarantine(None, 1).unwrap().items.remove(0);
+    assert_eq!((row.status, row.reason.as_deref()), ("quarantined", Some("unknown_type")));
+    assert_eq!(row.did_you_mean.as_deref(), Some("payment.received"));
+
+    append(&outbox, vec![again(&held("b"), 1, &["x"])]).await;
+    let mut released = delivered(0, 1, 1);
+    (released.change, released.note) = (Change::Released, None);
+    settle(&outbox, vec![released]).await;
+    writer.follow(&outbox).unwrap();
+    assert_eq!(ids(), ["c", "a"]);
+    let b = EventId::new("b").unwrap();
+    let Found::One(row) = reader.event(&b, None, &nobody).unwrap() else { panic!() };
+    assert_eq!(row.status, "released");
+    let explained = reader.explain(row.seq).unwrap().unwrap();
+    assert_eq!((explained.event_id.as_str(), explained.decisions.len()), ("b", 1));
+    assert_eq!(reader.stats(&nobody).unwrap().quarantined, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_looks_at_so_many_events_and_goes_on_with_its_cursor() {
+    let bench = Bench::new(EngineKind::Redb);
+    let outbox = bench.outbox();
+    append(&outbox, vec![event("a", &["x"])]).await;
+    bench.catch_up(&outbox);
+    let many = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000)
+        INSERT INTO events (seq, key, generation, standing, held, accepted_at, source, type, results,
+            event_id, organization, timestamp, proof, route)
+        SELECT i, i, 0, standing, held, accepted_at, source, type, results,
+            'e' || i, 'other', timestamp, proof, route
+        FROM n, events WHERE seq = 0";
+    assert_eq!(bench.sql().execute(many, ()).unwrap(), 60_000);
+    let (_, reader) = camino_broker::store::journal::open(&bench.path()).unwrap();
+    let filter = Filter { organization: Some("org-1".to_owned()), ..Filter::default() };
+    let first = reader.deliveries(&filter, None, 10, &nobody).unwrap();
+    assert_eq!(first.items.len(), 0);
+    let second = reader.deliveries(&filter, first.next.as_deref(), 10, &nobody).unwrap();
+    assert_eq!((second.items.len(), second.next), (1, None));
 }

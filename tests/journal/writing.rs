@@ -1,5 +1,6 @@
 //! What the writer makes of commits.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use camino_broker::domain::routing::QuarantineReason;
@@ -161,4 +162,83 @@ async fn a_damaged_or_foreign_file_is_one_clear_error() {
     assert_eq!(writer.position(), outbox.tail().head(), "a stop comes after all there is");
     let error = writer.begin(&new.outbox()).err().unwrap();
     assert!(matches!(error, Error::Foreign { .. }), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_loop_follows_while_events_come_and_lets_the_outbox_forget() {
+    let bench = Bench::new(EngineKind::Redb);
+    let outbox = Arc::new(bench.outbox());
+    let (mut writer, reader) = camino_broker::store::journal::open(&bench.path()).unwrap();
+    let stop = CancellationToken::new();
+    let follower = {
+        let (outbox, stop) = (Arc::clone(&outbox), stop.clone());
+        tokio::task::spawn_blocking(move || {
+            let retention = Retention { keep_events: Duration::MAX, keep_dead: Duration::MAX };
+            writer.run(&outbox, &SystemClock::new(), &retention, &stop)
+        })
+    };
+    for round in 0..20 {
+        let events = (0..50).map(|n| event(&format!("e{round}-{n}"), &["x", "y"]));
+        let seqs = append(&outbox, events.collect()).await;
+        outbox.claim(0, 50, super::bench::T0);
+        outbox.claim(1, 50, super::bench::T0);
+        outbox.settle(seqs.iter().map(|seq| delivered(0, *seq, 1)));
+        outbox.settle(seqs.iter().map(|seq| delivered(1, *seq, 1)));
+    }
+    append(&outbox, vec![event("last", &[])]).await;
+    stop.cancel();
+    follower.await.unwrap().unwrap();
+    assert_eq!(reader.lag(&outbox), 0);
+    // What was settled after the stop is taken in by the next start.
+    outbox.close();
+    let outbox = bench_again(&bench, outbox);
+    bench.catch_up(&outbox);
+    assert_eq!(bench.count("SELECT count(*) FROM events"), 1_001);
+    assert_eq!(bench.count("SELECT count(*) FROM deliveries"), 0);
+    assert_eq!(bench.count("SELECT sum(waiting) FROM segments"), 0);
+    assert_eq!(bench.count("SELECT sum(n) FROM tallies WHERE lane >= 0 AND state = 1"), 2_000);
+    append(&outbox, vec![event("more", &[])]).await;
+    append(&outbox, vec![event("and-more", &[])]).await;
+    let (_, held_bytes) = outbox.stats().unwrap();
+    assert!(held_bytes < 2_000, "{held_bytes} bytes are held");
+}
+
+/// The same outbox, opened anew.
+fn bench_again(bench: &Bench, outbox: Arc<Outbox>) -> Outbox {
+    drop(outbox);
+    bench.outbox()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_put_back_from_a_copy_gets_what_is_held() {
+    let bench = Bench::new(EngineKind::Redb);
+    let outbox = bench.outbox();
+    append(&outbox, vec![event("a", &["x"])]).await;
+    bench.catch_up(&outbox);
+    let copy = bench.dir.path().join("copy.db");
+    bench.sql().execute("VACUUM INTO ?1", [copy.to_str().unwrap()]).unwrap();
+    // Large notes bring a checkpoint, so that the records before it go.
+    for round in 1..=40 {
+        let mut note = dead(0, round, 1);
+        if let Some(note) = &mut note.note {
+            note.excerpt = Some("x".repeat(150_000));
+        }
+        append(&outbox, vec![event(&format!("b{round}"), &["x"])]).await;
+        outbox.claim(0, 10, super::bench::T0);
+        settle(&outbox, vec![note]).await;
+    }
+    bench.catch_up(&outbox);
+    for n in 0..3 {
+        append(&outbox, vec![event(&format!("c{n}"), &[])]).await;
+    }
+    outbox.close();
+    let outbox = bench_again(&bench, Arc::new(outbox));
+    let first = outbox.commits_after(0, 1).unwrap()[0].number;
+    assert!(first > 10, "the outbox still has commit {first}");
+    std::fs::remove_file(bench.path()).unwrap();
+    let _ = std::fs::remove_file(bench.dir.path().join("journal.db-wal"));
+    std::fs::rename(copy, bench.path()).unwrap();
+    bench.catch_up(&outbox);
+    assert_eq!(bench.count("SELECT count(*) FROM events"), 41 + 3);
+    assert_eq!(bench.count("SELECT n FROM tallies WHERE lane = 0 AND state = 2"), 40);
 }

@@ -6,15 +6,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rusqlite::{OptionalExtension as _, Transaction, named_params, params};
+use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use super::SEGMENT_EVENTS;
 use super::intern::Interned;
 use super::slot::{self, First, Slot, Slots, State};
-use crate::domain::id::{CorrelationId, DeliveryId, EventType};
 use crate::domain::outcome::Reason;
 use crate::domain::scheduler::LaneId;
-use crate::store::outbox::record::{Admission, AttemptNote, Change, Commit, Move, StoredEvent};
+use crate::store::outbox::record::{AttemptNote, Change, Commit, Move, StoredEvent};
 
 /// The lane of the tallies that count events.
 pub(super) const ALL_EVENTS: i64 = -1;
@@ -27,10 +26,10 @@ pub(super) const TALLY_HELD: i64 = 1;
 const LAST_ERROR_CHARS: usize = 200;
 
 /// An event that the batch touches.
-struct Touched {
+pub(super) struct Touched {
     accepted_at: u64,
-    held: i64,
-    slots: Slots,
+    pub(super) held: i64,
+    pub(super) slots: Slots,
     changed: bool,
     /// Present if the batch brought it.
     new: Option<Arc<StoredEvent>>,
@@ -38,8 +37,8 @@ struct Touched {
 
 /// The transaction.
 pub(super) struct Batch<'a> {
-    tx: &'a Transaction<'a>,
-    interned: &'a mut Interned,
+    pub(super) tx: &'a Transaction<'a>,
+    pub(super) interned: &'a mut Interned,
     next_seq: u64,
     touched: BTreeMap<u64, Touched>,
     /// By (lane, segment): deliveries, and of those never tried.
@@ -267,89 +266,7 @@ impl<'a> Batch<'a> {
         self.tx.prepare_cached(sql)?.execute([position.cast_signed(), self.next_seq.cast_signed()])?;
         Ok(self.next_seq)
     }
-
-    fn update(&self, seq: u64, touched: &Touched) -> rusqlite::Result<()> {
-        let sql = "UPDATE events SET results = ?2, standing = ?3, held = ?4 WHERE seq = ?1";
-        let standing = slot::standing(&touched.slots, touched.held == 1) as i64;
-        let results = slot::encode(&touched.slots);
-        self.tx.prepare_cached(sql)?.execute(params![seq.cast_signed(), results, standing, touched.held])?;
-        Ok(())
-    }
-
-    fn insert(&mut self, event: &StoredEvent, touched: &Touched) -> rusqlite::Result<()> {
-        let key = event_key(DeliveryId::event_prefix_of(&event.source, &event.event_id));
-        let source = self.interned.name(self.tx, event.source.as_str())?;
-        let event_type = self.interned.name(self.tx, event.event_type.as_str())?;
-        let route = self.interned.route(self.tx, &event.decisions)?;
-        self.tx.prepare_cached("INSERT OR IGNORE INTO sources (id) VALUES (?1)")?.execute([source])?;
-        let (held_reason, did_you_mean) = match &event.admission {
-            Admission::Routed => (None, None),
-            Admission::Quarantined { reason, did_you_mean } => (Some(reason.as_str()), did_you_mean.as_ref()),
-        };
-        let derived = CorrelationId::derive(&event.source, &event.event_id);
-        let needs_body = event.generation == 0 || !self.has_body(key)?;
-        self.tx.prepare_cached(INSERT_EVENT)?.execute(named_params! {
-            ":seq": event.seq.cast_signed(),
-            ":key": key,
-            ":generation": event.generation,
-            ":standing": slot::standing(&touched.slots, touched.held == 1) as i64,
-            ":held": touched.held,
-            ":accepted_at": event.accepted_at.0.cast_signed(),
-            ":source": source,
-            ":type": event_type,
-            ":results": slot::encode(&touched.slots),
-            ":event_id": event.event_id.as_str(),
-            ":organization": event.organization,
-            ":correlation": (event.correlation != derived).then(|| event.correlation.as_str()),
-            ":tenant": event.tenant,
-            ":timestamp": event.timestamp.0.cast_signed(),
-            ":proof": event.proof.as_str(),
-            ":route": route,
-            ":held_reason": held_reason,
-            ":did_you_mean": did_you_mean.map(EventType::as_str),
-            ":replay_of": event.replay.map(|replay| *replay.of.as_bytes()),
-            ":as_new": event.replay.map(|replay| replay.as_new),
-        })?;
-        if needs_body {
-            self.tx
-                .prepare_cached("INSERT INTO bodies (seq, body) VALUES (?1, ?2)")?
-                .execute(params![event.seq.cast_signed(), &event.body[..]])?;
-        }
-        if event.generation == 0 { self.drifted(event, source, event_type) } else { Ok(()) }
-    }
-
-    fn has_body(&self, key: i64) -> rusqlite::Result<bool> {
-        let sql = "SELECT 1 FROM events JOIN bodies USING (seq) WHERE key = ?1";
-        self.tx.prepare_cached(sql)?.exists([key])
-    }
-
-    fn drifted(&self, event: &StoredEvent, source: i64, event_type: i64) -> rusqlite::Result<()> {
-        let sql = "INSERT INTO drift (source, type, field, n, first_seen, last_seen, problem, event_id)
-            VALUES (?1, ?2, ?3, 1, ?4, ?4, ?5, ?6)
-            ON CONFLICT DO UPDATE SET n = n + 1, last_seen = max(last_seen, excluded.last_seen),
-                problem = excluded.problem, event_id = excluded.event_id";
-        let at = event.accepted_at.0.cast_signed();
-        for note in &event.drift {
-            self.tx.prepare_cached(sql)?.execute(params![
-                source,
-                event_type,
-                note.field,
-                at,
-                note.problem,
-                event.event_id.as_str()
-            ])?;
-        }
-        Ok(())
-    }
 }
-
-const INSERT_EVENT: &str =
-    "INSERT INTO events (seq, key, generation, standing, held, accepted_at, source, type,
-    results, event_id, organization, correlation, tenant, timestamp, proof, route, held_reason, did_you_mean,
-    replay_of, as_new)
-    VALUES (:seq, :key, :generation, :standing, :held, :accepted_at, :source, :type, :results, :event_id,
-    :organization, :correlation, :tenant, :timestamp, :proof, :route, :held_reason, :did_you_mean,
-    :replay_of, :as_new)";
 
 /// A delivery's row.
 #[derive(Clone, Copy)]

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use rusqlite::{OptionalExtension as _, Transaction};
 
+use crate::domain::id::EventType;
 use crate::domain::routing::Decided;
 
 /// Texts remembered before the memory starts over.
@@ -16,6 +17,8 @@ const REMEMBERED_MAX: usize = 16_384;
 pub(super) struct Interned {
     names: HashMap<String, i64>,
     routes: HashMap<String, i64>,
+    /// The last decisions of each type: mostly the next ones too.
+    last_routes: HashMap<EventType, (Vec<Decided>, i64)>,
 }
 
 impl Interned {
@@ -26,16 +29,32 @@ impl Interned {
     }
 
     /// The number of the decisions that an event came with.
-    pub(super) fn route(&mut self, tx: &Transaction<'_>, decisions: &[Decided]) -> rusqlite::Result<i64> {
+    pub(super) fn route(
+        &mut self,
+        tx: &Transaction<'_>,
+        event_type: &EventType,
+        decisions: &[Decided],
+    ) -> rusqlite::Result<i64> {
+        if let Some((last, id)) = self.last_routes.get(event_type)
+            && last == decisions
+        {
+            return Ok(*id);
+        }
         let text = route_text(decisions);
         let (find, add) =
             ("SELECT id FROM routes WHERE text = ?1", "INSERT INTO routes (text) VALUES (?1) RETURNING id");
-        number(&mut self.routes, tx, &text, find, add)
+        let id = number(&mut self.routes, tx, &text, find, add)?;
+        if self.last_routes.len() >= REMEMBERED_MAX {
+            self.last_routes.clear();
+        }
+        self.last_routes.insert(event_type.clone(), (decisions.to_vec(), id));
+        Ok(id)
     }
 
     pub(super) fn forget(&mut self) {
         self.names.clear();
         self.routes.clear();
+        self.last_routes.clear();
     }
 }
 

@@ -35,7 +35,7 @@ const BATCH_MOVES_MAX: usize = 4_096;
 /// From the end of a purge to the next one.
 const PURGE_EVERY: Duration = Duration::from_secs(300);
 /// Events looked at by one slice of a purge.
-const PURGE_EVENTS: usize = 512;
+const PURGE_EVENTS: usize = 1_024;
 
 /// How long things are kept.
 #[derive(Clone, Copy, Debug)]
@@ -122,11 +122,24 @@ impl Writer {
             return Err(Error::Foreign { path: self.path.clone(), detail });
         }
         self.seed_names(outbox)?;
-        if self.position == 0 {
+        if self.position == 0 || self.has_gap(outbox)? {
             self.seed(outbox)?;
         }
         outbox.journalled(self.position);
         Ok(())
+    }
+
+    /// Whether the outbox has forgotten events that the journal never saw: the file was put back from a
+    /// copy. What is still held comes back; the rest is lost to the journal.
+    fn has_gap(&self, outbox: &Outbox) -> Result<bool, Error> {
+        let commits = outbox.commits_after(self.position, READ_BYTES_MAX)?;
+        let next = commits.iter().flat_map(|commit| &commit.record.heads).map(|head| head.seq).next();
+        let next = next.or_else(|| commits.is_empty().then(|| outbox.next_seq()));
+        let has_gap = next.is_some_and(|next| next > self.next_seq);
+        if has_gap {
+            tracing::warn!(path = %self.path.display(), "the journal misses events that are over");
+        }
+        Ok(has_gap)
     }
 
     /// Takes in everything that is there now.
