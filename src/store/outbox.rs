@@ -1,5 +1,5 @@
 //! The truth of what must still be delivered: accepted events, their deliveries and dedupe records,
-//! in one atomic durable commit each time. Written once over any [`log::Log`](crate::store::log::Log).
+//! in one atomic durable commit each time. Written once over any [`Log`].
 //!
 //! One committer thread takes everything that waits, writes one batch, waits for one sync and then
 //! answers all. A settled delivery rides on the next commit without holding anyone; losing it in a
