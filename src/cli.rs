@@ -2,12 +2,20 @@
 //!
 //! One file per verb below. Never decides anything about events.
 
+mod client;
+mod demo;
+mod failure;
+mod output;
+mod sample;
 mod serve;
 
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use failure::Failure;
 
 /// A durable webhook broker: one signed event in, every receiver served.
 #[derive(Debug, Parser)]
@@ -24,25 +32,33 @@ struct Cli {
 enum Verb {
     /// Run the broker (the default).
     Serve,
+    /// See it work: a broker, five receivers and three events, all on this machine.
+    Demo(demo::Args),
 }
 
 /// Runs the command line that this process was started with.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
+    let config = cli.config.as_deref();
     let outcome = match cli.verb.unwrap_or(Verb::Serve) {
-        Verb::Serve => serve::run(cli.config.as_deref()),
+        Verb::Serve => serve::run(config),
+        Verb::Demo(args) => demo::run(&args),
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(&error);
-            ExitCode::FAILURE
-        }
-    }
+    outcome.unwrap_or_else(|error| {
+        complain(&error);
+        ExitCode::FAILURE
+    })
 }
 
-/// One line on stderr.
-#[expect(clippy::print_stderr, reason = "the command line talks on stderr")]
+/// One line on stderr, and the mend, where it is known apart, on one of its own.
 fn complain(error: &anyhow::Error) {
-    eprintln!("camino: {error:#}");
+    let is_hung_up = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+    // Whoever read our output has gone and wants to hear no more.
+    if error.downcast_ref().is_some_and(is_hung_up) {
+        return;
+    }
+    output::say(&format!("camino: {error:#}"));
+    if let Some(failure) = error.downcast_ref::<Failure>() {
+        output::say(&format!("  {}", failure.mend));
+    }
 }

@@ -1,0 +1,152 @@
+//! What the demo plays on: a config with throwaway secrets, and a receiver for each app that gets one of
+//! its events.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::receiver::{Heard, Receiver};
+use crate::config::{App, Config, Retry};
+use crate::domain::catalog::{Catalog, EventDef};
+use crate::domain::id::AppSlug;
+use crate::domain::secret::Secret;
+use crate::runtime::clock::Clock;
+use crate::runtime::entropy::Entropy;
+
+/// The events: type and source, in the order they are posted.
+pub(super) const SCENES: [(&str, &str); 3] = [
+    ("appointment.completed", "cosmos-pet"),
+    ("task.completed", "servilleta"),
+    ("payment.completed", "colectiva"),
+];
+/// The receiver that is down for a moment.
+pub(super) const UNSTEADY: &str = "cosmos-pet";
+/// How often it fails before it accepts.
+pub(super) const FAILURES: u32 = 2;
+/// The broker itself, which has no endpoint.
+const HUB: &str = "camino";
+/// The demo writes a few kilobytes, so a disk that is nearly full will do.
+const FREE_BYTES_MIN: u64 = 16 << 20;
+
+/// Everything but the broker.
+pub(super) struct Stage {
+    /// The broker's settings.
+    pub(super) config: Config,
+    /// The apps that receive.
+    pub(super) receivers: BTreeSet<AppSlug>,
+    /// The receivers' listeners; they go away with it.
+    pub(super) listeners: JoinSet<()>,
+}
+
+impl Stage {
+    /// Opens the receivers and writes the config around them, with the store below `folder`.
+    pub(super) async fn set(
+        catalog: &Catalog,
+        folder: &Path,
+        clock: &Arc<dyn Clock>,
+        entropy: &dyn Entropy,
+        heard: &mpsc::Sender<Heard>,
+    ) -> anyhow::Result<Self> {
+        let mut config = settings(folder);
+        let receivers = receivers(catalog);
+        let mut listeners = JoinSet::new();
+        for slug in &receivers {
+            let secret = secret(entropy);
+            let failures = if slug.as_str() == UNSTEADY { FAILURES } else { 0 };
+            let receiver = Receiver {
+                slug: slug.clone(),
+                secret: secret.clone(),
+                failures: failures.into(),
+                clock: Arc::clone(clock),
+                heard: heard.clone(),
+            };
+            let app = config.apps.entry(slug.clone()).or_default();
+            app.endpoint = Some(receiver.open(&mut listeners).await?);
+            app.endpoint_secrets = vec![secret];
+        }
+        for (_, source) in SCENES {
+            let app: &mut App = config.apps.entry(AppSlug::new(source)?).or_default();
+            app.signing_secrets = vec![secret(entropy)];
+        }
+        Ok(Self { config, receivers, listeners })
+    }
+
+    /// What `source` signs with.
+    pub(super) fn signing_secret(&self, source: &AppSlug) -> Option<&Secret> {
+        self.config.apps.get(source)?.signing_secrets.first()
+    }
+}
+
+/// Who receives any of the events, the hub left out.
+fn receivers(catalog: &Catalog) -> BTreeSet<AppSlug> {
+    let events = SCENES.iter().filter_map(|(name, _)| catalog.event(name));
+    let all = events.flat_map(|event| event.receivers.iter().cloned());
+    all.filter(|slug| slug.as_str() != HUB).collect()
+}
+
+fn settings(folder: &Path) -> Config {
+    let mut config = Config::default();
+    config.server.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    config.server.drain = Duration::from_secs(2);
+    config.store.path = folder.join("store");
+    config.store.free_bytes_min = FREE_BYTES_MIN;
+    config.delivery.allowed_networks = vec![IpAddr::from(Ipv4Addr::LOCALHOST).into()];
+    // What takes minutes in earnest takes a moment here.
+    config.delivery.retry = Retry {
+        first: Duration::from_millis(300),
+        factor: 2.0,
+        max: Duration::from_secs(2),
+        ..Retry::default()
+    };
+    config
+}
+
+fn secret(entropy: &dyn Entropy) -> Secret {
+    let mut bytes = [0; 32];
+    entropy.fill(&mut bytes);
+    Secret::from_entropy(&bytes)
+}
+
+/// The `data` of an event: the registry's example, or ours where it has none.
+pub(super) fn data(event: &EventDef) -> Value {
+    event.example.clone().unwrap_or_else(|| {
+        json!({
+            "taskId": "tsk_20260416_0107",
+            "workerId": "wrk_luis_ortega",
+            "clientId": "cli_8841",
+            "amountCents": 48000,
+            "completedAt": "2026-04-16T18:10:00.000Z",
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::catalog::{SenderCheck, sender_allowed};
+    use crate::registry::embedded;
+
+    #[test]
+    fn every_scene_is_one_that_the_registry_lets_play() {
+        let catalog = embedded::catalog().unwrap();
+        for (name, source) in SCENES {
+            let event = catalog.event(name).unwrap();
+            let source = AppSlug::new(source).unwrap();
+            assert_eq!(sender_allowed(event, &source), SenderCheck::Declared, "{name}");
+            let schema = event.schema.as_ref();
+            assert!(schema.is_none_or(|schema| schema.check(&data(event)).is_empty()), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_unsteady_one_receives_and_the_hub_does_not() {
+        let receivers = receivers(&embedded::catalog().unwrap());
+        assert!(receivers.contains(UNSTEADY) && !receivers.contains(HUB) && receivers.len() >= 5);
+    }
+}
