@@ -6,6 +6,7 @@
 mod again;
 mod audit;
 mod blocking;
+mod dismissal;
 mod endpoints;
 pub mod health;
 mod idempotency;
@@ -33,6 +34,7 @@ use crate::store::control::audit::{Actor, Entry};
 use crate::store::control::key::{Principal, Scope};
 use crate::store::journal::Reader;
 pub use again::release_learned;
+pub use dismissal::dismiss_older;
 use steering::Steering;
 
 /// What the handlers work with.

@@ -10,6 +10,7 @@ use crate::store::outbox::Outbox;
 
 const COMPACTION_EVERY: Duration = Duration::from_secs(20);
 const CONTROL_EVERY: Duration = Duration::from_mins(1);
+const DISMISS_EVERY: Duration = Duration::from_mins(10);
 /// How long the audit log looks back.
 const AUDIT_KEEP: Duration = Duration::from_hours(24 * 400);
 const PURGE_ROWS: u32 = 1_000;
@@ -59,5 +60,24 @@ pub(super) async fn release_quarantine(admin: Admin, reloaded: Arc<tokio::sync::
             }
         }
         reloaded.notified().await;
+    }
+}
+
+/// Lets go of dead letters and quarantined events that are past their retention, so that the outbox and
+/// the journal can forget them.
+pub(super) async fn dismiss_old(admin: Admin, keep: Duration, clock: Arc<dyn Clock>) {
+    loop {
+        match crate::admin::dismiss_older(&admin, clock.now().minus(keep)).await {
+            Ok(0) => {}
+            Ok(dismissed) => tracing::info!(
+                dismissed,
+                "dead letters and quarantined events past their retention were dismissed"
+            ),
+            Err(problem) => tracing::error!(
+                problem = problem.detail(),
+                "what is past its retention could not be dismissed"
+            ),
+        }
+        clock.sleep(DISMISS_EVERY).await;
     }
 }

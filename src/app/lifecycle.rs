@@ -83,6 +83,9 @@ impl App {
         tasks.spawn(TaskKind::Control, gone::run(self.gone, self.steering, Arc::clone(&clock), stop));
         tasks.spawn(TaskKind::Compaction, housekeeping::compact(Arc::clone(&outbox), Arc::clone(&clock)));
         tasks.spawn(TaskKind::Retention, housekeeping::tend_control(self.control, Arc::clone(&clock)));
+        let keep = self.config.journal.retention_dead;
+        let dismissal = housekeeping::dismiss_old(self.admin.clone(), keep, Arc::clone(&clock));
+        tasks.spawn(TaskKind::Retention, dismissal);
         let release = housekeeping::release_quarantine(self.admin, Arc::clone(reloaded));
         tasks.spawn(TaskKind::Quarantine, release);
         let measured = gauges::Measured {
