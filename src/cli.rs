@@ -3,11 +3,16 @@
 //! One file per verb below. Never decides anything about events.
 
 mod client;
+mod credential;
 mod demo;
 mod failure;
+mod input;
 mod output;
+mod registry;
 mod sample;
+mod send;
 mod serve;
+mod verify;
 
 use std::io;
 use std::path::PathBuf;
@@ -34,6 +39,13 @@ enum Verb {
     Serve,
     /// See it work: a broker, five receivers and three events, all on this machine.
     Demo(demo::Args),
+    /// Sign an event and post it to a broker.
+    Send(send::Args),
+    /// Say whether a request proves where it comes from, and if not, why.
+    Verify(verify::Args),
+    /// Look at a registry, check it, compare it, write it out.
+    #[command(subcommand)]
+    Registry(registry::Verb),
 }
 
 /// Runs the command line that this process was started with.
@@ -43,6 +55,9 @@ pub fn run() -> ExitCode {
     let outcome = match cli.verb.unwrap_or(Verb::Serve) {
         Verb::Serve => serve::run(config),
         Verb::Demo(args) => demo::run(&args),
+        Verb::Send(args) => send::run(&args, config),
+        Verb::Verify(args) => verify::run(&args),
+        Verb::Registry(verb) => registry::run(&verb),
     };
     outcome.unwrap_or_else(|error| {
         complain(&error);
