@@ -8,10 +8,14 @@ mod credential;
 mod demo;
 mod explain;
 mod failure;
+mod input;
 mod keys;
 mod output;
+mod registry;
 mod sample;
+mod send;
 mod serve;
+mod verify;
 
 use std::io;
 use std::path::PathBuf;
@@ -42,6 +46,13 @@ enum Verb {
     Keys(keys::Args),
     /// See it work: a broker, five receivers and three events, all on this machine.
     Demo(demo::Args),
+    /// Sign an event and post it to a broker.
+    Send(send::Args),
+    /// Say whether a request proves where it comes from, and if not, why.
+    Verify(verify::Args),
+    /// Look at a registry, check it, compare it, write it out.
+    #[command(subcommand)]
+    Registry(registry::Verb),
 }
 
 /// Runs the command line that this process was started with.
@@ -53,6 +64,9 @@ pub fn run() -> ExitCode {
         Verb::Explain(args) => explain::run(&args, config),
         Verb::Keys(args) => keys::run(&args, config),
         Verb::Demo(args) => demo::run(&args),
+        Verb::Send(args) => send::run(&args, config),
+        Verb::Verify(args) => verify::run(&args),
+        Verb::Registry(verb) => registry::run(&verb),
     };
     outcome.unwrap_or_else(|error| {
         complain(&error);

@@ -66,9 +66,27 @@ impl Paint {
     }
 }
 
+/// Rows as lines whose columns begin at the same place.
+pub(super) fn aligned<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn columns_begin_at_the_same_place_and_lines_end_without_blanks() {
+        let rows = [["a", "long", ""], ["longer", "b", "c"]].map(|row| row.map(str::to_owned));
+        assert_eq!(aligned(&rows), ["a       long", "longer  b     c"]);
+        assert!(aligned::<2>(&[]).is_empty());
+    }
 
     #[test]
     fn without_a_terminal_words_stay_as_they_are() {

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use super::registry::unusable;
 use crate::app::signals::Signals;
 use crate::app::{App, Error, Ports};
 use crate::config::{Config, LogFormat, process_vars};
@@ -39,15 +40,11 @@ pub(super) fn run(config: Option<&Path>) -> anyhow::Result<ExitCode> {
 fn in_one_line(error: Error, registry: Option<&Path>) -> anyhow::Error {
     match error {
         Error::Registry(registry::Error::Invalid(problems)) => {
-            let dir = registry.map_or_else(|| "embedded".into(), |path| path.display().to_string());
-            let first = problems.first().map(ToString::to_string).unwrap_or_default();
-            let more = match problems.len().saturating_sub(1) {
-                0 => String::new(),
-                more => format!(" (and {more} more)"),
-            };
+            let dir = registry.map(|path| path.display().to_string()).unwrap_or_default();
             anyhow::anyhow!(
-                "the registry {dir} cannot be used: {first}{more}; `camino registry check --path {dir}` lists \
-                 all, and without registry.path the one in the binary is used"
+                "{}; `camino registry check --path {dir}` lists all, and without registry.path the one in the \
+                 binary is used",
+                unusable(registry, &problems)
             )
         }
         Error::Log(error) => {

@@ -1,0 +1,52 @@
+//! A secret given on the command line: a text, `env:NAME` or `file:PATH`, as in the config.
+//!
+//! No message here holds a secret.
+
+use super::failure::Failure;
+use crate::domain::secret::Secret;
+
+/// Reads what `text` says or refers to.
+pub(super) fn read(text: &str) -> Result<Secret, Failure> {
+    let found = if let Some(name) = text.strip_prefix("env:") {
+        std::env::var(name).map_err(|_| {
+            Failure::new(format!("the variable {name} is not set"), format!("set {name} to the secret"))
+        })?
+    } else if let Some(path) = text.strip_prefix("file:") {
+        std::fs::read_to_string(path).map_err(|error| {
+            let mend = "--secret file:PATH names a file that holds the secret and nothing else";
+            Failure::new(format!("cannot read the secret in {path}: {error}"), mend)
+        })?
+    } else {
+        text.to_owned()
+    };
+    Secret::new(found.trim()).map_err(|error| {
+        let mend = "--secret takes the secret as text, env:NAME or file:PATH";
+        Failure::new(error.to_string(), mend)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_itself_and_a_file_is_its_content() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("secret");
+        std::fs::write(&path, "from a file\n").unwrap();
+        assert_eq!(read("plain text").unwrap().reveal(), "plain text");
+        assert_eq!(read(&format!("file:{}", path.display())).unwrap().reveal(), "from a file");
+    }
+
+    #[test]
+    fn what_leads_nowhere_is_named() {
+        for (given, wanted) in [
+            ("env:CAMINO_TEST_NOT_SET", "the variable CAMINO_TEST_NOT_SET is not set"),
+            ("", "a secret must not be empty"),
+            ("whsec_no base64", "the part of the secret after `whsec_` must be base64"),
+        ] {
+            assert_eq!(read(given).unwrap_err().to_string(), wanted);
+        }
+        assert!(read("file:/no/such/file").unwrap_err().to_string().starts_with("cannot read the secret in"));
+    }
+}
