@@ -47,6 +47,7 @@ struct Draft {
     record: CommitRecord,
     events: Vec<Arc<StoredEvent>>,
     dedupe: Vec<DedupeRecord>,
+    dedupe_chunks: u32,
     replies: Vec<(Reply, Vec<Appended>)>,
 }
 
@@ -202,8 +203,7 @@ impl Committer {
             if !draft.dedupe.is_empty() {
                 let records = encode(&draft.dedupe)?;
                 draft.batch.put_value(Space::DedupeFresh, number, &records);
-                let chunks = chunk_count(records.len());
-                lock(&self.shared.dedupe).remember(number, chunks, std::mem::take(&mut draft.dedupe));
+                draft.dedupe_chunks = chunk_count(records.len());
             }
         }
         if draft.record != CommitRecord::default() {
@@ -240,9 +240,10 @@ impl Committer {
         }
     }
 
-    /// Makes a durable commit visible and answers those who wait for it.
+    /// Makes a durable commit visible and answers those who wait for it. Nothing of it may be seen
+    /// before: a repeat that found its dedupe record would be acked ahead of the sync.
     fn publish(&self, number: u64, draft: Draft) {
-        let Draft { record, events, replies, .. } = draft;
+        let Draft { record, events, replies, dedupe, dedupe_chunks, .. } = draft;
         let lanes: Vec<LaneId> = record.heads.iter().flat_map(|head| head.lanes.iter().copied()).collect();
         for event in &events {
             self.shared.cache.insert(event.seq, Arc::clone(event));
@@ -250,6 +251,10 @@ impl Committer {
         if record != CommitRecord::default() {
             lock(&self.shared.index).apply(number, &record);
             self.shared.tail.push(Arc::new(Commit { number, record, events }));
+        }
+        // After the index, which has the receivers' names that a repeat's answer needs.
+        if !dedupe.is_empty() {
+            lock(&self.shared.dedupe).remember(number, dedupe_chunks, dedupe);
         }
         for (reply, answers) in replies {
             // A client that went away has no use for its answer; the event stays accepted.

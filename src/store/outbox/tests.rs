@@ -12,6 +12,8 @@ use crate::domain::routing::{Decided, Decision, QuarantineReason};
 use crate::runtime::clock::SystemClock;
 use crate::store::log::EngineKind;
 
+mod durable;
+
 const T0: Millis = Millis(1_776_340_800_000);
 
 struct Bench {
@@ -32,6 +34,11 @@ impl Bench {
     }
 
     fn open(&self) -> Outbox {
+        self.open_with(|log| log)
+    }
+
+    /// With `wrap` around the engine.
+    fn open_with(&self, wrap: impl FnOnce(Box<dyn Log>) -> Box<dyn Log>) -> Outbox {
         let log = log::open(&self.dir.path().join("outbox"), self.engine, log::Options::default()).unwrap();
         let options =
             Options { free_bytes_min: 1000, dedupe_keep: Duration::from_secs(3600), cache_bytes: 1 << 20 };
@@ -41,7 +48,7 @@ impl Bench {
             free_bytes: Box::new(move || Some(free_bytes.load(Ordering::Relaxed))),
             on_commit: Box::new(|_| {}),
         };
-        Outbox::open(log, options, around).unwrap()
+        Outbox::open(wrap(log), options, around).unwrap()
     }
 }
 
