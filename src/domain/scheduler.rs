@@ -13,6 +13,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use super::breaker;
 use super::delivery::{Ended, Next, Progress, after_attempt};
+use super::invariant;
 use super::outcome::{Outcome, Reason};
 use super::parked::Parked;
 use super::time::Millis;
@@ -277,6 +278,7 @@ impl Scheduler {
                 && let Some(send) = lane.send(id, now, actions)
             {
                 self.in_flight += 1;
+                debug_assert_eq!(invariant::within_cap(self.in_flight, self.in_flight_max), Ok(()));
                 actions.push(send);
             }
             self.refresh(id, now, actions);

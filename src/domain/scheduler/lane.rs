@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{Action, Claimed, LaneId};
 use crate::domain::breaker::{Breaker, BreakerPolicy, Permit, State};
 use crate::domain::delivery::Progress;
+use crate::domain::invariant;
 use crate::domain::outcome::Outcome;
 use crate::domain::parked::Parked;
 use crate::domain::rate::RateCap;
@@ -144,6 +145,7 @@ impl Lane {
     /// Sends the next one; [`can_send`](Self::can_send) must hold.
     pub(super) fn send(&mut self, id: LaneId, now: Millis, actions: &mut Vec<Action>) -> Option<Action> {
         let probe = self.breaker.permit(now) == Permit::Probe;
+        debug_assert_eq!(invariant::may_send(self.block, self.breaker.state(), probe, now), Ok(()));
         let Claimed { seq, progress } = if probe { self.freshest() } else { self.ready.pop_front() }?;
         if probe {
             self.breaker.probe_sent();
@@ -153,7 +155,9 @@ impl Lane {
             cap.take(now);
         }
         let attempt = progress.attempts.saturating_add(1);
-        self.flying.insert(seq, Flight { attempt, probe, progress });
+        let live = self.flying.insert(seq, Flight { attempt, probe, progress });
+        debug_assert_eq!(invariant::only_one_live(live.map(|flight| flight.attempt), attempt), Ok(()));
+        debug_assert_eq!(invariant::within_cap(self.flying.len(), self.policy.in_flight_max), Ok(()));
         self.leases.push_back((now.plus(self.policy.lease), seq, attempt));
         Some(Action::Send { lane: id, seq, attempt, probe })
     }
