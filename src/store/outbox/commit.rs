@@ -239,7 +239,7 @@ impl Committer {
     /// Makes a durable commit visible and answers those who wait for it.
     fn publish(&self, number: u64, draft: Draft) {
         let Draft { record, events, replies, .. } = draft;
-        let lanes: Vec<LaneId> = record.heads.iter().flat_map(|head| head.lanes.iter().copied()).collect();
+        let lanes = record.offers();
         for event in &events {
             self.shared.cache.insert(event.seq, Arc::clone(event));
         }
