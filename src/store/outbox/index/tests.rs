@@ -50,7 +50,7 @@ fn slug(lane: LaneId) -> AppSlug {
     AppSlug::new(&format!("app-{lane}")).unwrap()
 }
 
-fn pick<T: Clone>(from: impl Iterator<Item = T>, at: &prop::sample::Index) -> Option<T> {
+fn pick<T: Clone>(from: impl Iterator<Item = T>, at: prop::sample::Index) -> Option<T> {
     let all: Vec<T> = from.collect();
     (!all.is_empty()).then(|| at.get(&all).clone())
 }
@@ -70,10 +70,10 @@ impl Run {
             Op::Accept(events) => self.accept(events),
             Op::Claim { lane, limit, after_ms } => self.claim(*lane, *limit, *after_ms),
             Op::Settle(which) => self.settle(which),
-            Op::Release(at) => self.release(at),
-            Op::Steer(at) => self.steer(at),
+            Op::Release(at) => self.release(*at),
+            Op::Steer(at) => self.steer(*at),
             Op::Repeat(at) => {
-                if let Some(step) = pick(self.settled.iter().cloned(), at) {
+                if let Some(step) = pick(self.settled.iter().cloned(), *at) {
                     assert!(!self.index.accepts(&step), "{step:?} came twice");
                     self.commit(CommitRecord { moves: vec![step], ..CommitRecord::default() });
                 }
@@ -132,7 +132,7 @@ impl Run {
     fn settle(&mut self, which: &[(prop::sample::Index, Change)]) {
         let mut record = CommitRecord::default();
         for (at, change) in which {
-            let Some((lane, seq)) = pick(self.claimed(), at) else { break };
+            let Some((lane, seq)) = pick(self.claimed(), *at) else { break };
             let open = self.open.remove(&(lane, seq)).unwrap();
             let progress =
                 Progress { attempts: open.progress.attempts + 1, charged: open.progress.charged + 1 };
@@ -156,7 +156,7 @@ impl Run {
         self.commit(record);
     }
 
-    fn release(&mut self, at: &prop::sample::Index) {
+    fn release(&mut self, at: prop::sample::Index) {
         let Some((lane, seq)) = pick(self.claimed(), at) else { return };
         let open = self.open.get_mut(&(lane, seq)).unwrap();
         *open = Open { claimed: false, due: Some(Millis(0)), ..*open };
@@ -167,7 +167,7 @@ impl Run {
         }
     }
 
-    fn steer(&mut self, at: &prop::sample::Index) {
+    fn steer(&mut self, at: prop::sample::Index) {
         let open = self.open.keys().map(|(lane, seq)| (*lane, *seq, Change::Cancelled));
         let dead = self.dead.iter().map(|(lane, seq)| (*lane, *seq, Change::Dismissed));
         let held = self.held.iter().map(|seq| (0, *seq, Change::Released));
@@ -297,10 +297,14 @@ proptest! {
         after in prop::collection::vec(op(), 0..60),
     ) {
         let mut run = Run::default();
-        before.iter().for_each(|op| run.step(op));
+        for op in &before {
+            run.step(op);
+        }
         run.restart();
         run.fork();
-        after.iter().for_each(|op| run.step(op));
+        for op in &after {
+            run.step(op);
+        }
         run.restart();
     }
 }
