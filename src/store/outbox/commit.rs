@@ -244,7 +244,7 @@ impl Committer {
     /// before: a repeat that found its dedupe record would be acked ahead of the sync.
     fn publish(&self, number: u64, draft: Draft) {
         let Draft { record, events, replies, dedupe, dedupe_chunks, .. } = draft;
-        let lanes: Vec<LaneId> = record.heads.iter().flat_map(|head| head.lanes.iter().copied()).collect();
+        let lanes = record.offers();
         for event in &events {
             self.shared.cache.insert(event.seq, Arc::clone(event));
         }

@@ -3,6 +3,7 @@
 //!
 //! Never decides anything: these are values.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -137,6 +138,17 @@ pub struct CommitRecord {
     pub moves: Vec<Move>,
     /// When receivers were parked.
     pub parked: Vec<(LaneId, Parked)>,
+}
+
+impl CommitRecord {
+    /// The receivers that have something to claim, now or later, since this commit became visible.
+    ///
+    /// Those with a retry are among them: a claim between its settle and this commit could not see it.
+    pub fn offers(&self) -> BTreeSet<LaneId> {
+        let waits = |step: &&Move| matches!(step.change, Change::Retry { .. } | Change::Park);
+        let again = self.moves.iter().filter(waits).map(|step| step.lane);
+        self.heads.iter().flat_map(|head| head.lanes.iter().copied()).chain(again).collect()
+    }
 }
 
 /// The size of a pack of bodies.

@@ -254,3 +254,17 @@ async fn the_tail_gives_every_commit_from_memory_or_from_the_log() {
         assert_eq!(outbox.commits_after(read[1].number, 1).unwrap().len(), 1, "bounded");
     }
 }
+
+#[tokio::test]
+async fn a_retry_is_announced_when_it_can_be_claimed() {
+    for bench in Bench::each() {
+        let outbox = bench.open();
+        outbox.append(vec![event("a", &["x"])]).await.unwrap();
+        assert_eq!(outbox.available().await, [0]);
+        outbox.claim(0, 1, T0);
+        outbox.settle([step(0, 0, 1, Change::Retry { due: Millis(T0.0 + 5000) })]);
+        // A claim at this moment may or may not see the retry; the announcement comes when one would.
+        assert_eq!(outbox.available().await, [0]);
+        assert_eq!(outbox.claim(0, 1, T0).next_due, Some(Millis(T0.0 + 5000)));
+    }
+}
