@@ -194,6 +194,8 @@ impl Index {
             && due <= now
         {
             let progress = lane.forget_tried(seq).unwrap_or_default();
+            // At once: after a restart the cursor lies before it, and it must not look fresh below.
+            lane.claimed.insert(seq, progress);
             deliveries.push(Claimed { seq, progress });
         }
         if deliveries.len() < limit && lane.tried.len() < TRIED_MAX {

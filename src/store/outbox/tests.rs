@@ -172,6 +172,23 @@ async fn everything_unsettled_is_there_after_a_restart() {
 }
 
 #[tokio::test]
+async fn a_retry_that_is_due_at_a_restart_is_claimed_once() {
+    for bench in Bench::each() {
+        let outbox = bench.open();
+        outbox.append(vec![event("a", &["x"]), event("b", &["x"])]).await.unwrap();
+        outbox.claim(0, 2, T0);
+        outbox.settle([step(0, 1, 1, Change::Retry { due: T0 })]);
+        flush(&outbox, "f").await;
+        drop(outbox);
+        let outbox = bench.open();
+        let claims = outbox.claim(0, 10, T0);
+        let claimed: Vec<_> =
+            claims.deliveries.iter().map(|claimed| (claimed.seq, claimed.progress.attempts)).collect();
+        assert_eq!(claimed, [(1, 1), (0, 0)]);
+    }
+}
+
+#[tokio::test]
 async fn a_checkpoint_stands_for_the_commits_before_it() {
     for bench in Bench::each() {
         let outbox = bench.open();
