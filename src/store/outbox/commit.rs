@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 
 use super::dedupe::{self, DedupeRecord, Doomed};
 use super::queue::{Request, Work};
-use super::record::{Admission, Commit, CommitRecord, Head, Move, PackSize, StoredEvent};
+use super::record::{Admission, Change, Commit, CommitRecord, Head, Move, PackSize, StoredEvent};
 use super::{Appended, CommitCost, Error, Shared, lock, pack};
 use crate::domain::id::{AppSlug, CorrelationId};
 use crate::domain::scheduler::LaneId;
@@ -240,7 +240,12 @@ impl Committer {
     /// Makes a durable commit visible and answers those who wait for it.
     fn publish(&self, number: u64, draft: Draft) {
         let Draft { record, events, replies, .. } = draft;
-        let lanes: Vec<LaneId> = record.heads.iter().flat_map(|head| head.lanes.iter().copied()).collect();
+        let mut lanes: Vec<LaneId> =
+            record.heads.iter().flat_map(|head| head.lanes.iter().copied()).collect();
+        // A delivery can be claimed again only from here on, maybe after its due time: whoever asked
+        // then found nothing, and asks again only if told.
+        let waits = |step: &&Move| matches!(step.change, Change::Retry { .. } | Change::Park);
+        lanes.extend(record.moves.iter().filter(waits).map(|step| step.lane));
         for event in &events {
             self.shared.cache.insert(event.seq, Arc::clone(event));
         }
