@@ -179,6 +179,37 @@ async fn everything_unsettled_is_there_after_a_restart() {
 }
 
 #[tokio::test]
+async fn a_retry_that_is_due_at_a_restart_is_claimed_once() {
+    for bench in Bench::each() {
+        let outbox = bench.open();
+        outbox.append(vec![event("a", &["x"]), event("b", &["x"])]).await.unwrap();
+        outbox.claim(0, 2, T0);
+        outbox.settle([step(0, 1, 1, Change::Retry { due: T0 })]);
+        flush(&outbox, "f").await;
+        drop(outbox);
+        let outbox = bench.open();
+        let claims = outbox.claim(0, 10, T0);
+        let claimed: Vec<_> =
+            claims.deliveries.iter().map(|claimed| (claimed.seq, claimed.progress.attempts)).collect();
+        assert_eq!(claimed, [(1, 1), (0, 0)]);
+    }
+}
+
+#[tokio::test]
+async fn a_retry_is_announced_once_it_can_be_claimed() {
+    for bench in Bench::each() {
+        let outbox = bench.open();
+        outbox.append(vec![event("a", &["x"])]).await.unwrap();
+        assert_eq!(outbox.available().await, [0]);
+        outbox.claim(0, 1, T0);
+        // Whoever asks before the move is committed is told of nothing that is due.
+        outbox.settle([step(0, 0, 1, Change::Retry { due: T0 })]);
+        flush(&outbox, "f").await;
+        assert!(lock(&outbox.shared.available).contains(&0));
+    }
+}
+
+#[tokio::test]
 async fn a_checkpoint_stands_for_the_commits_before_it() {
     for bench in Bench::each() {
         let outbox = bench.open();
