@@ -192,7 +192,7 @@ async fn over_its_quota_429() {
 async fn a_path_or_method_that_is_not_there_is_a_problem_too() {
     let app = Setup::new().start().await;
     app.get("/v1/nothing").await.problem(404, "resource.not_found");
-    let answer = app.get(EVENTS).await;
+    let answer = app.get("/v1/events/batch").await;
     answer.problem(405, "request.method_not_allowed");
     assert_eq!(answer.header("allow"), Some("POST"));
 }
