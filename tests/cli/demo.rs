@@ -1,0 +1,40 @@
+//! The demo, once: everything arrives, and nothing stays behind.
+
+use serde_json::Value;
+
+use super::binary::Place;
+
+#[test]
+fn once_it_ends_well_and_leaves_nothing_behind() {
+    let place = Place::new();
+    let ran = place.run(&["demo", "--once"]);
+    assert_eq!(ran.code, 0, "{}", ran.told());
+    let summary = ran.stdout.lines().last().unwrap();
+    assert!(
+        summary.starts_with("3 events, 6 deliveries: 6 arrived and verified, in 8 attempts"),
+        "{summary}"
+    );
+    assert!(!ran.stdout.contains('\x1b'), "colours are for terminals");
+    assert!(place.files("").is_empty());
+}
+
+#[test]
+fn as_json_each_line_is_an_object() {
+    let ran = Place::new().run(&["demo", "--once", "--json"]);
+    assert_eq!(ran.code, 0, "{}", ran.told());
+    let lines: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let count = |what: &str| lines.iter().filter(|line| line["what"] == what).count();
+    assert_eq!((count("answer"), count("decision"), count("attempt"), count("summary")), (3, 8, 8, 1));
+    let attempts: Vec<&Value> = lines.iter().filter(|line| line["what"] == "attempt").collect();
+    assert!(attempts.iter().all(|attempt| attempt["verified"] == true));
+    let failed: Vec<&&Value> = attempts.iter().filter(|attempt| attempt["status"] == 503).collect();
+    assert!(failed.len() == 2 && failed.iter().all(|attempt| attempt["receiver"] == "cosmos-pet"));
+    assert_eq!(lines.last().unwrap()["missing"], serde_json::json!([]));
+}
+
+#[test]
+fn its_own_settings_are_all_it_reads() {
+    let mut place = Place::with_config("[server]\nlisten = \"nowhere\"\n");
+    place.var("CAMINO_STORE__PATH", "/nowhere");
+    assert_eq!(place.run(&["demo", "--once"]).code, 0);
+}

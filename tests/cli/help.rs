@@ -1,0 +1,51 @@
+//! What it says about itself, and about a command line it does not understand.
+
+use insta::assert_snapshot;
+
+use super::binary::Place;
+
+#[test]
+fn help_names_every_verb() {
+    assert_snapshot!(Place::new().run(&["--help"]).told(), @r"
+    exit 0
+    -- stdout
+    A durable webhook fan-out broker: one signed event in, every receiver served
+
+    Usage: camino [OPTIONS] [COMMAND]
+
+    Commands:
+      serve     Run the broker (the default)
+      demo      See it work: a broker, five receivers and three events, all on this machine
+      send      Sign an event and post it to a broker
+      verify    Say whether a request proves where it comes from, and if not, why
+      registry  Look at a registry, check it, compare it, write it out
+      help      Print this message or the help of the given subcommand(s)
+
+    Options:
+          --config <FILE>  The settings; `config.toml` in the working directory if there is one
+      -h, --help           Print help
+      -V, --version        Print version
+    ");
+}
+
+#[test]
+fn every_verb_explains_itself() {
+    let verbs = ["serve", "demo", "send", "verify", "registry"];
+    let told: Vec<String> = verbs.iter().map(|verb| Place::new().run(&[verb, "--help"]).told()).collect();
+    assert_snapshot!("verbs", told.join("\n\n"));
+}
+
+#[test]
+fn a_verb_that_is_none_is_a_usage_error() {
+    assert_snapshot!(Place::new().run(&["sevre"]).told(), @r"
+    exit 2
+    -- stderr
+    error: unrecognized subcommand 'sevre'
+
+      tip: a similar subcommand exists: 'serve'
+
+    Usage: camino [OPTIONS] [COMMAND]
+
+    For more information, try '--help'.
+    ");
+}

@@ -1,0 +1,16 @@
+//! The built binary as a person meets it: what it writes where, and the code it ends with.
+
+#[cfg(test)]
+mod binary;
+#[cfg(test)]
+mod demo;
+#[cfg(test)]
+mod help;
+#[cfg(test)]
+mod refusals;
+#[cfg(test)]
+mod registry;
+#[cfg(test)]
+mod send;
+#[cfg(test)]
+mod verify;
