@@ -64,10 +64,18 @@ impl Committer {
                 self.refuse_all();
                 return;
             }
-            if !self.put_off.is_empty() || !self.removals.is_empty() {
+            if self.has_leftovers() {
                 self.shared.queue.nudge();
             }
         }
+    }
+
+    /// Whether another commit would find work though nobody brings any: each takes a bounded slice.
+    fn has_leftovers(&self) -> bool {
+        let journalled = self.shared.journalled.load(Ordering::Acquire);
+        !self.put_off.is_empty()
+            || !self.removals.is_empty()
+            || lock(&self.shared.index).has_spent(journalled)
     }
 
     /// Answers those who came too late.
