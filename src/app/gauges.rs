@@ -33,7 +33,8 @@ impl Measured {
         }
     }
 
-    fn refresh(&self) {
+    /// Measures everything now.
+    pub(super) fn refresh(&self) {
         for (lane, receiver) in (0..).zip(self.outbox.lanes()) {
             let counts = self.outbox.counts(lane);
             let depth = |state: &str, count: u64| {

@@ -75,12 +75,8 @@ impl App {
         let retention = Retention { keep_events: journal.retention, keep_dead: journal.retention_dead };
         recorder
             .thread(TaskKind::Journal, move || writer.run(&tail, tail_clock.as_ref(), &retention, &until))?;
-        let (server, server_stop) = (self.server, stop.clone());
-        tasks.spawn(TaskKind::Listener, async move {
-            server.run(server_stop).await;
-        });
         tasks.spawn(TaskKind::Dispatcher, self.dispatcher.run());
-        tasks.spawn(TaskKind::Control, gone::run(self.gone, self.steering, Arc::clone(&clock), stop));
+        tasks.spawn(TaskKind::Control, gone::run(self.gone, self.steering, Arc::clone(&clock), stop.clone()));
         tasks.spawn(TaskKind::Compaction, housekeeping::compact(Arc::clone(&outbox), Arc::clone(&clock)));
         tasks.spawn(TaskKind::Retention, housekeeping::tend_control(self.control, Arc::clone(&clock)));
         let keep = self.config.journal.retention_dead;
@@ -95,7 +91,13 @@ impl App {
             clock,
             store: self.config.store.path.clone(),
         };
+        // Once before anybody can ask.
+        measured.refresh();
         tasks.spawn(TaskKind::Gauges, measured.run());
+        let (server, server_stop) = (self.server, stop);
+        tasks.spawn(TaskKind::Listener, async move {
+            server.run(server_stop).await;
+        });
         Ok(())
     }
 }
