@@ -23,7 +23,6 @@ impl World {
             Fault::Policy => return self.change_policy(),
             Fault::ClockJump => self.jump(),
             Fault::Cancel => self.cancel(),
-            Fault::SlowCommit => self.slow_commit = true,
         }
         Ok(())
     }
@@ -207,7 +206,10 @@ impl World {
         self.crash_at = None;
         self.moods.fill(Mood::Healthy);
         for receiver in 0..self.plan.receivers {
-            self.block(receiver, None)?;
+            // Only the blocked: being unblocked makes a lane look again, and hides what it has missed.
+            if self.blocks[receiver].is_some() {
+                self.block(receiver, None)?;
+            }
         }
         Ok(())
     }

@@ -28,8 +28,6 @@ pub enum Fault {
     ClockJump,
     /// A person cancels a delivery.
     Cancel,
-    /// The next commit takes long.
-    SlowCommit,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +70,9 @@ pub struct Plan {
     /// How long a mood lasts at most.
     pub mood_ms_max: u64,
     pub faults: Vec<(u64, Fault)>,
-    /// Percent of answers to a claim that come late, and of results that come twice.
+    /// Percent of commits that take long, of answers to a claim that come late, and of results that
+    /// come twice.
+    pub slow_commits: u64,
     pub late_claims: u64,
     pub repeats: u64,
     /// Whether receiver 0 is healthy, uncapped and never steered, and so must be served in its turn.
@@ -104,6 +104,7 @@ impl Plan {
             moods,
             mood_ms_max: rng.pick(&[60_000, 20 * 60_000, 3 * 3_600_000]),
             faults: faults(horizon_ms, rng),
+            slow_commits: rng.pick(&[0, 0, 20, 60]),
             late_claims: rng.pick(&[0, 0, 20, 100]),
             repeats: rng.pick(&[0, 10, 50]),
             canary,
@@ -133,10 +134,8 @@ fn faults(horizon_ms: u64, rng: &mut Rng) -> Vec<(u64, Fault)> {
         Fault::Policy,
         Fault::ClockJump,
         Fault::Cancel,
-        Fault::SlowCommit,
     ] {
-        let often = if fault == Fault::SlowCommit { 10 } else { 1 };
-        let times = rng.pick(&[0, 0, 1, 2, 6]) * often;
+        let times = rng.pick(&[0, 0, 1, 2, 6]);
         faults.extend((0..times).map(|_| (rng.between(0, horizon_ms), fault)));
     }
     faults

@@ -103,7 +103,6 @@ pub struct World {
     pub last_attempt: HashMap<(LaneId, u64), u16>,
     pub passed_over: usize,
     pub crash_at: Option<CrashPoint>,
-    pub slow_commit: bool,
     pub stats: Stats,
     trace: bool,
 }
@@ -168,7 +167,6 @@ impl World {
             last_attempt: HashMap::new(),
             passed_over: 0,
             crash_at: None,
-            slow_commit: false,
             stats: Stats::default(),
             trace,
             rng,
@@ -303,8 +301,8 @@ impl World {
 
     /// A commit goes to the disk.
     fn write(&mut self) {
-        let slow = std::mem::take(&mut self.slow_commit) && !self.calm;
-        let took = if slow { self.rng.millis(1_000, 120_000) } else { self.rng.millis(1, 8) };
+        let slow = self.rng.percent(self.plan.slow_commits) && !self.calm;
+        let took = if slow { self.rng.millis(1_000, 60_000) } else { self.rng.millis(1, 8) };
         self.after(took, Event::Written { life: self.life });
         self.crash_if(CrashPoint::CommitLost);
     }

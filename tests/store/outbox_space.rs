@@ -115,10 +115,22 @@ impl Bench {
         }
     }
 
-    /// Waits, commit by commit, until `done`.
-    fn wait(&self, what: &str, done: impl Fn(&Self) -> bool) {
-        while !done(self) {
-            self.commits.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no commit comes, and {what}"));
+    /// Waits until every delivery is settled where all can see it.
+    fn wait_settled(&self) {
+        let tail = self.outbox.tail();
+        loop {
+            let head = tail.head();
+            if self.open() == 0 {
+                return;
+            }
+            assert!(tail.wait(head, PATIENCE) && tail.head() > head, "deliveries stay open");
+        }
+    }
+
+    /// Waits, commit by commit, until no payload is left.
+    fn wait_removed(&self) {
+        while self.rows(Space::Events) > 0 {
+            self.commits.recv_timeout(PATIENCE).expect("a commit that removes what is left");
         }
     }
 
@@ -162,13 +174,13 @@ async fn settled_events_give_their_space_back(engine: EngineKind) {
     for first in (0..events).step_by(BATCH_EVENTS) {
         bench.batch(first).await;
     }
-    bench.wait("deliveries are open", |bench| bench.open() == 0);
+    bench.wait_settled();
     let full = bench.log.stats().unwrap();
     let packs = bench.rows(Space::Events);
     println!("{engine:?}: {events} events settled, not journalled: {full:?}, {packs} rows of payload");
     assert!(full.live_bytes > (events * BODY_BYTES) as u64, "the journal has nothing yet: all is kept");
     bench.outbox.journalled(bench.outbox.tail().head());
-    bench.wait("payloads are left", |bench| bench.rows(Space::Events) == 0);
+    bench.wait_removed();
     let empty = bench.log.stats().unwrap();
     println!("{engine:?}: journalled: {empty:?}");
     assert_eq!(bench.outbox.stats().unwrap().1, 0, "no bytes are held");
