@@ -15,6 +15,7 @@ use camino_broker::domain::secret::Secret;
 use camino_broker::domain::signature::{sign_ecosystem, sign_standard};
 use camino_broker::runtime::clock::{Clock, SystemClock};
 use camino_broker::runtime::entropy::OsEntropy;
+use camino_broker::testing::clock::ManualClock;
 use camino_broker::testing::receiver::{FakeReceiver, PATIENCE};
 use http::Method;
 use tempfile::TempDir;
@@ -56,10 +57,15 @@ pub struct Setup {
 impl Setup {
     /// On the system's clock.
     pub fn new() -> Self {
-        Self::on(SystemClock::new())
+        Self::at(Arc::new(SystemClock::new()))
     }
 
-    pub fn on(clock: impl Clock) -> Self {
+    /// On a clock that the test turns, which turns faster than anybody answers: no attempt times out.
+    pub fn on(clock: ManualClock) -> Self {
+        Self::at(Arc::new(clock)).with(|config| config.delivery.timeout = Duration::from_hours(10_000))
+    }
+
+    fn at(clock: Arc<dyn Clock>) -> Self {
         let mut config = Config::default();
         config.server.listen = "127.0.0.1:0".parse().unwrap();
         config.store.free_bytes_min = 1 << 20;
@@ -69,7 +75,7 @@ impl Setup {
         for sender in SENDERS {
             config.apps.entry(slug(sender)).or_default().signing_secrets = vec![signing_secret(sender)];
         }
-        Self { config, clock: Arc::new(clock) }
+        Self { config, clock }
     }
 
     /// With `change` made to the config.
@@ -210,6 +216,36 @@ impl TestApp {
         let page = self.get("/metrics").await.text();
         let line = page.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
         line.map_or(0, |value| value.parse().unwrap())
+    }
+
+    /// Asks `/metrics` until `count` deliveries to `receiver` have come to `outcome`.
+    pub async fn until_ended(&self, receiver: &str, outcome: &str, count: u64) {
+        let labels = format!("outcome=\"{outcome}\",receiver=\"{receiver}\"");
+        self.until(&format!("camino_deliveries_total{{{labels}}}"), count).await;
+    }
+
+    /// Turns `clock` by `step` again and again until `done` is; each time the broker gets to work first.
+    pub async fn turn_until<T>(
+        &self,
+        clock: &ManualClock,
+        step: Duration,
+        done: impl Future<Output = T>,
+    ) -> T {
+        let mut done = std::pin::pin!(done);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut done => return done,
+                _ = self.get("/healthz") => clock.advance(step),
+            }
+        }
+    }
+
+    /// Turns `clock`, second by second, until `count` deliveries to `receiver` stand in `state`. A gauge is
+    /// measured once a second, so one that was read after a turn is younger than what came before it.
+    pub async fn until_queued(&self, clock: &ManualClock, receiver: &str, state: &str, count: u64) {
+        let sample = format!("camino_queue_depth{{receiver=\"{receiver}\",state=\"{state}\"}}");
+        self.turn_until(clock, Duration::from_secs(1), self.until(&sample, count)).await;
     }
 
     /// Asks `/metrics` until `sample` is `value`.

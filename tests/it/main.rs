@@ -10,14 +10,26 @@ mod app;
 #[cfg(test)]
 mod batch;
 #[cfg(test)]
+mod breaker;
+#[cfg(test)]
 mod client;
 #[cfg(test)]
+mod dead;
+#[cfg(test)]
+mod delivered;
+#[cfg(test)]
 mod draft;
+#[cfg(test)]
+mod isolation;
 #[cfg(test)]
 mod order;
 #[cfg(test)]
 mod proofs;
 #[cfg(test)]
 mod refused;
+#[cfg(test)]
+mod restart;
+#[cfg(test)]
+mod retried;
 #[cfg(test)]
 mod unavailable;
