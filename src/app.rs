@@ -3,8 +3,9 @@
 //! The only module that knows everybody. It decides nothing about events.
 
 mod gauges;
+mod gone;
+mod housekeeping;
 mod lifecycle;
-pub mod overlays;
 mod routes;
 pub mod signals;
 mod stores;
@@ -15,11 +16,15 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 
 use crate::admin::health::Health;
+use crate::admin::steering::Steering;
+use crate::admin::{Admin, Parts as AdminParts};
 use crate::config::Config;
 use crate::deliver::http::{HttpSink, Options as SinkOptions};
 use crate::dispatch::{Dispatcher, Parts as DispatchParts};
+use crate::domain::id::AppSlug;
 use crate::http::server::{Bounds, Server};
 use crate::ingest::{Ingest, KeyCheck, Parts as IngestParts};
 use crate::outbox::Intake;
@@ -30,9 +35,13 @@ use crate::runtime::clock::Clock;
 use crate::runtime::entropy::Entropy;
 use crate::runtime::task::Tasks;
 use crate::store;
+use crate::store::control::Control;
+use crate::store::control::key::Scope;
+use crate::store::journal::{Reader, Writer};
 use crate::store::outbox::Outbox;
 use crate::telemetry::event;
 use crate::telemetry::metrics::Metrics;
+use stores::Stores;
 
 /// Why the broker did not start. Each is one line that names the place and the mend.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +63,15 @@ pub enum Error {
         /// What the system said.
         reason: std::io::Error,
     },
+    /// The control store.
+    #[error(transparent)]
+    Control(#[from] store::control::Error),
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] store::journal::Error),
+    /// The first administrator's key.
+    #[error(transparent)]
+    AdminKey(#[from] store::control::admin_file::Error),
     /// The listener.
     #[error("cannot listen on {address}: {reason}; is another process using it? (server.listen)")]
     Listen {
@@ -68,6 +86,9 @@ pub enum Error {
     /// The metrics.
     #[error("cannot set up the metrics: {0}")]
     Metrics(#[from] prometheus::Error),
+    /// A thread did not start.
+    #[error(transparent)]
+    Start(#[from] crate::runtime::task::Error),
     /// A task that the process cannot be without has failed.
     #[error("{0}; the process stops so that it can be started clean")]
     Task(#[from] crate::runtime::task::Failure),
@@ -88,7 +109,7 @@ pub struct Ports {
 /// A broker that is ready to run.
 pub struct App {
     address: SocketAddr,
-    config: Config,
+    config: Arc<Config>,
     ports: Ports,
     tasks: Tasks,
     outbox: Arc<Outbox>,
@@ -97,66 +118,84 @@ pub struct App {
     server: Server,
     dispatcher: Dispatcher,
     catalog: CatalogHandle,
+    steering: Steering,
+    gone: mpsc::Receiver<AppSlug>,
+    control: Arc<Control>,
+    admin: Admin,
+    journal_writer: Writer,
+    journal: Arc<Reader>,
 }
 
 impl App {
     /// Opens the store and the listener. Nothing runs yet, and nothing was touched if this fails.
     pub async fn build(config: Config, ports: Ports) -> Result<Self, Error> {
         let metrics = Arc::new(Metrics::new()?);
-        for warning in config.warnings() {
-            event::ConfigDoubt { warning: &warning.to_string() }.emit(&metrics);
-        }
+        say_doubts(&config, &metrics);
         let catalog = CatalogHandle::new(registry::load::load(&registry_source(&config))?);
         let listener = listen(&config).await?;
         let address = listener.local_addr().unwrap_or(config.server.listen);
-        let outbox = Arc::new(stores::outbox(&config, &ports, &metrics)?);
-        let directory = Directory::new(Snapshot::new(&config, &overlays::none()));
+        let Stores { outbox, control, journal_writer, journal } = stores::open(&config, &ports, &metrics)?;
+        let directory = Directory::new(Snapshot::new(&config, &control.overlays()?));
+        let config = Arc::new(config);
         let draining = Arc::new(AtomicBool::new(false));
         let tasks = Tasks::new();
-        let sink = HttpSink::new(
-            SinkOptions {
-                allowed_networks: config.delivery.allowed_networks.clone(),
-                retry_after_max: config.delivery.retry.max,
-            },
-            Arc::clone(&ports.clock),
-        )?;
-        let (dispatcher, _) = Dispatcher::new(DispatchParts {
+        let (gone_in, gone) = mpsc::channel(GONE_MAX);
+        let (dispatcher, dispatch) = Dispatcher::new(DispatchParts {
             outbox: Arc::clone(&outbox),
             directory: directory.clone(),
-            sink: Arc::new(sink),
+            sink: Arc::new(sink(&config, &ports)?),
             clock: Arc::clone(&ports.clock),
             entropy: Arc::clone(&ports.entropy),
             tasks: tasks.clone(),
             metrics: Arc::clone(&metrics),
             in_flight_max: config.delivery.in_flight_max as usize,
-            on_gone: Box::new(|_| {}),
+            on_gone: Box::new(move |app| gone::tell(&gone_in, app)),
         });
-        let keys: KeyCheck = Arc::new(|_, _| None);
+        let intake =
+            Intake { store: Arc::clone(&outbox), catalog: catalog.clone(), directory: directory.clone() };
         let ingest = Ingest::new(IngestParts {
-            intake: Intake {
-                store: Arc::clone(&outbox),
-                catalog: catalog.clone(),
-                directory: directory.clone(),
-            },
+            intake: intake.clone(),
             settings: config.ingest.clone(),
             clock: Arc::clone(&ports.clock),
             metrics: Arc::clone(&metrics),
-            keys,
+            keys: key_check(Arc::clone(&control)),
             draining: Arc::clone(&draining),
+        });
+        let steering =
+            Steering { config: Arc::clone(&config), control: Arc::clone(&control), directory, dispatch };
+        let admin = Admin::new(AdminParts {
+            control: Arc::clone(&control),
+            steering: steering.clone(),
+            intake,
+            journal: Arc::clone(&journal),
+            clock: Arc::clone(&ports.clock),
+            entropy: Arc::clone(&ports.entropy),
         });
         let health = Health {
             draining: Arc::clone(&draining),
             outbox: Arc::clone(&outbox),
             metrics: Arc::clone(&metrics),
         };
-        let router = routes::all(ingest, health, Arc::clone(&ports.entropy));
-        let bounds = Bounds {
-            connections_max: config.server.connections_max as usize,
-            drain: config.server.drain,
-            ..Bounds::default()
-        };
-        let server = Server::new(listener, router, bounds, Arc::clone(&ports.clock));
-        Ok(Self { address, config, ports, tasks, outbox, metrics, draining, server, dispatcher, catalog })
+        let router = routes::all(ingest, admin.clone(), health, Arc::clone(&ports.entropy));
+        let server = Server::new(listener, router, bounds(&config), Arc::clone(&ports.clock));
+        Ok(Self {
+            address,
+            config,
+            ports,
+            tasks,
+            outbox,
+            metrics,
+            draining,
+            server,
+            dispatcher,
+            catalog,
+            steering,
+            gone,
+            control,
+            admin,
+            journal_writer,
+            journal,
+        })
     }
 
     /// Where it listens.
@@ -167,6 +206,39 @@ impl App {
     /// The token that stops it when cancelled.
     pub fn stopper(&self) -> tokio_util::sync::CancellationToken {
         self.tasks.soft()
+    }
+}
+
+fn say_doubts(config: &Config, metrics: &Metrics) {
+    for warning in config.warnings() {
+        event::ConfigDoubt { warning: &warning.to_string() }.emit(metrics);
+    }
+}
+
+/// Receivers that may say goodbye at a time; each does so once.
+const GONE_MAX: usize = 1024;
+
+/// A bearer key posts for the source that it is bound to.
+fn key_check(control: Arc<Control>) -> KeyCheck {
+    Arc::new(move |presented, now| {
+        let caller = control.authenticate(presented, now)?;
+        if caller.allows(Scope::EventsWrite) { caller.source.clone() } else { None }
+    })
+}
+
+fn sink(config: &Config, ports: &Ports) -> Result<HttpSink, Error> {
+    let options = SinkOptions {
+        allowed_networks: config.delivery.allowed_networks.clone(),
+        retry_after_max: config.delivery.retry.max,
+    };
+    Ok(HttpSink::new(options, Arc::clone(&ports.clock))?)
+}
+
+fn bounds(config: &Config) -> Bounds {
+    Bounds {
+        connections_max: config.server.connections_max as usize,
+        drain: config.server.drain,
+        ..Bounds::default()
     }
 }
 

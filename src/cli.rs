@@ -2,11 +2,14 @@
 //!
 //! One file per verb below. Never decides anything about events.
 
+mod broker;
 mod client;
 mod credential;
 mod demo;
+mod explain;
 mod failure;
 mod input;
+mod keys;
 mod output;
 mod registry;
 mod sample;
@@ -37,6 +40,10 @@ struct Cli {
 enum Verb {
     /// Run the broker (the default).
     Serve,
+    /// Say why each receiver does or does not get an event.
+    Explain(explain::Args),
+    /// Make, list and revoke keys.
+    Keys(keys::Args),
     /// See it work: a broker, five receivers and three events, all on this machine.
     Demo(demo::Args),
     /// Sign an event and post it to a broker.
@@ -54,6 +61,8 @@ pub fn run() -> ExitCode {
     let config = cli.config.as_deref();
     let outcome = match cli.verb.unwrap_or(Verb::Serve) {
         Verb::Serve => serve::run(config),
+        Verb::Explain(args) => explain::run(&args, config),
+        Verb::Keys(args) => keys::run(&args, config),
         Verb::Demo(args) => demo::run(&args),
         Verb::Send(args) => send::run(&args, config),
         Verb::Verify(args) => verify::run(&args),

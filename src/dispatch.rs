@@ -12,9 +12,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
-use crate::deliver::Sink;
+use crate::deliver::{Report, Sink};
 use crate::domain::delivery::Next;
 use crate::domain::id::AppSlug;
 use crate::domain::scheduler::{Action, Block, Finished, Input, LaneId, Scheduler};
@@ -22,7 +22,7 @@ use crate::domain::time::Millis;
 use crate::outbox::directory::Directory;
 use crate::runtime::clock::Clock;
 use crate::runtime::entropy::Entropy;
-use crate::runtime::task::Tasks;
+use crate::runtime::task::{TaskKind, Tasks};
 use crate::store::outbox::Outbox;
 use crate::store::outbox::record::{AttemptNote, Change, Move};
 use crate::telemetry::event;
@@ -61,8 +61,8 @@ pub struct Parts {
 enum Order {
     /// The directory has changed.
     Refresh,
-    /// A person called a delivery off.
-    Withdraw(AppSlug, u64),
+    /// A person wants to know what an endpoint answers now.
+    Test(AppSlug, oneshot::Sender<Report>),
 }
 
 /// The dispatcher as others see it.
@@ -79,9 +79,12 @@ impl Handle {
         let _ = self.orders.send(Order::Refresh).await;
     }
 
-    /// Forgets a delivery that was cancelled.
-    pub async fn withdraw(&self, receiver: AppSlug, seq: u64) {
-        let _ = self.orders.send(Order::Withdraw(receiver, seq)).await;
+    /// Sends one signed test event to `app` now, outside its queue, and says what came of it. `None` if
+    /// it has no endpoint or the dispatcher is stopping.
+    pub async fn probe(&self, app: &AppSlug) -> Option<Report> {
+        let (report, answer) = oneshot::channel();
+        self.orders.send(Order::Test(app.clone(), report)).await.ok()?;
+        answer.await.ok()
     }
 
     /// How the receivers are doing.
@@ -178,11 +181,7 @@ impl Dispatcher {
     fn order(&mut self, order: Order) {
         match order {
             Order::Refresh => self.refresh(),
-            Order::Withdraw(receiver, seq) => {
-                if let Some(lane) = self.parts.outbox.lane(&receiver) {
-                    self.feed(Input::Withdrawn(lane, seq), None);
-                }
-            }
+            Order::Test(app, report) => self.test(&app, report),
         }
     }
 
@@ -193,6 +192,20 @@ impl Dispatcher {
         for lane in lanes {
             self.feed(Input::Available(*lane), None);
         }
+    }
+
+    fn test(&self, app: &AppSlug, report: oneshot::Sender<Report>) {
+        let Some(endpoint) = self.endpoints.get(app) else { return };
+        let mut entropy = [0; 16];
+        self.parts.entropy.fill(&mut entropy);
+        let Some(attempt) = attempt::test_event(app, endpoint, self.parts.clock.now(), entropy) else {
+            return;
+        };
+        let sink = Arc::clone(&self.parts.sink);
+        self.parts.tasks.spawn(TaskKind::Attempt, async move {
+            // Whoever asked may have gone.
+            let _ = report.send(sink.send(attempt).await);
+        });
     }
 
     /// Brings lanes and endpoints up to date with the directory.

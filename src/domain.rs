@@ -9,6 +9,7 @@ pub mod catalog;
 pub mod delivery;
 pub mod event;
 pub mod id;
+pub mod invariant;
 pub mod outcome;
 pub mod parked;
 pub mod rate;

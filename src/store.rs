@@ -3,5 +3,7 @@
 //! Knows nothing of HTTP, receivers or the registry. A crash in here loses nothing that was
 //! acknowledged: each port says when a write is durable.
 
+pub mod control;
+pub mod journal;
 pub mod log;
 pub mod outbox;

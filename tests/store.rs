@@ -4,3 +4,6 @@
 mod log;
 #[path = "store/log_model.rs"]
 mod log_model;
+#[cfg(test)]
+#[path = "store/outbox_space.rs"]
+mod outbox_space;

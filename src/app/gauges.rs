@@ -1,40 +1,64 @@
 //! The gauges that are measured, not counted, refreshed every second.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::stores::JOURNAL_FILE;
 use crate::runtime::clock::Clock;
+use crate::store::journal::Reader;
 use crate::store::outbox::Outbox;
 use crate::telemetry::metrics::Metrics;
 
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Refreshes the gauges until the task is dropped.
-pub(super) async fn run(outbox: Arc<Outbox>, metrics: Arc<Metrics>, clock: Arc<dyn Clock>) {
-    loop {
-        refresh(&outbox, &metrics, clock.as_ref());
-        clock.sleep(EVERY).await;
-    }
+/// What is measured, and where it goes.
+pub(super) struct Measured {
+    pub(super) outbox: Arc<Outbox>,
+    pub(super) journal: Arc<Reader>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) store: PathBuf,
 }
 
-fn refresh(outbox: &Outbox, metrics: &Metrics, clock: &dyn Clock) {
-    for (lane, receiver) in (0..).zip(outbox.lanes()) {
-        let counts = outbox.counts(lane);
-        let depth = |state: &str, count: u64| {
-            metrics.queue_depth.with_label_values(&[receiver.as_str(), state]).set(gauge(count));
-        };
-        depth("pending", counts.open.saturating_sub(counts.waiting + counts.claimed));
-        depth("retrying", counts.waiting);
-        depth("in_flight", counts.claimed);
-        metrics.dead_letters.with_label_values(&[receiver.as_str()]).set(gauge(counts.dead));
-        let oldest = counts.oldest_seq.and_then(|seq| outbox.cached(seq));
-        let age = oldest.map_or(0, |event| clock.now().since(event.accepted_at).as_secs());
-        metrics.queue_oldest_seconds.with_label_values(&[receiver.as_str()]).set(gauge(age));
+impl Measured {
+    /// Refreshes the gauges until the task is dropped.
+    pub(super) async fn run(self) {
+        let measured = Arc::new(self);
+        loop {
+            let now = Arc::clone(&measured);
+            // Sizes are asked of the disk, and the engine answers between two commits.
+            let _ = tokio::task::spawn_blocking(move || now.refresh()).await;
+            measured.clock.sleep(EVERY).await;
+        }
     }
-    if let Ok((stats, held)) = outbox.stats() {
-        metrics.store_bytes.with_label_values(&["outbox"]).set(gauge(stats.disk_bytes));
-        metrics.store_bytes.with_label_values(&["outbox_live"]).set(gauge(stats.live_bytes));
-        metrics.store_bytes.with_label_values(&["payloads"]).set(gauge(held));
+
+    /// Measures everything now.
+    pub(super) fn refresh(&self) {
+        for (lane, receiver) in (0..).zip(self.outbox.lanes()) {
+            let counts = self.outbox.counts(lane);
+            let depth = |state: &str, count: u64| {
+                self.metrics.queue_depth.with_label_values(&[receiver.as_str(), state]).set(gauge(count));
+            };
+            depth("pending", counts.open.saturating_sub(counts.waiting + counts.claimed));
+            depth("retrying", counts.waiting);
+            depth("in_flight", counts.claimed);
+            self.metrics.dead_letters.with_label_values(&[receiver.as_str()]).set(gauge(counts.dead));
+            let oldest = counts.oldest_seq.and_then(|seq| self.outbox.load(seq).ok().flatten());
+            let age = oldest.map_or(0, |event| self.clock.now().since(event.accepted_at).as_secs());
+            self.metrics.queue_oldest_seconds.with_label_values(&[receiver.as_str()]).set(gauge(age));
+        }
+        let bytes =
+            |kind: &str, bytes: u64| self.metrics.store_bytes.with_label_values(&[kind]).set(gauge(bytes));
+        if let Ok((stats, held)) = self.outbox.stats() {
+            bytes("outbox", stats.disk_bytes);
+            bytes("outbox_live", stats.live_bytes);
+            bytes("payloads", held);
+        }
+        for (kind, file) in [("journal", JOURNAL_FILE), ("control", "control.db")] {
+            bytes(kind, std::fs::metadata(self.store.join(file)).map_or(0, |file| file.len()));
+        }
+        self.metrics.journal_lag_events.set(gauge(self.journal.lag(&self.outbox)));
     }
 }
 

@@ -7,11 +7,15 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use tokio::sync::Notify;
+
 use super::signals::{Asked, Signals};
-use super::{App, Error, gauges, registry_source};
+use super::{App, Error, gauges, gone, housekeeping, registry_source};
 use crate::config::Config;
 use crate::registry::handle::CatalogHandle;
-use crate::runtime::task::TaskKind;
+use crate::registry::watch::Watch;
+use crate::runtime::task::{TaskKind, Tasks};
+use crate::store::journal::Retention;
 use crate::store::outbox::Outbox;
 use crate::telemetry::event;
 use crate::telemetry::metrics::Metrics;
@@ -19,44 +23,96 @@ use crate::telemetry::metrics::Metrics;
 impl App {
     /// Runs until it is told to stop (the soft token) or something it cannot be without fails.
     pub async fn run(self, mut signals: Signals) -> Result<(), Error> {
-        let (tasks, clock) = (self.tasks.clone(), Arc::clone(&self.ports.clock));
+        let (tasks, clock, outbox) =
+            (self.tasks.clone(), Arc::clone(&self.ports.clock), Arc::clone(&self.outbox));
+        let (metrics, drain) = (Arc::clone(&self.metrics), self.config.server.drain);
+        let (catalog, config, draining) =
+            (self.catalog.clone(), Arc::clone(&self.config), Arc::clone(&self.draining));
+        // The journal is stopped last: it takes in what the others leave.
+        let recorder = Tasks::new();
+        let reloaded = Arc::new(Notify::new());
+        let watch = watch(&config, &catalog, &metrics, &reloaded)?;
         let stop = tasks.soft();
-        event::Started {
-            listen: self.address,
-            store: &self.config.store.path,
-            backlog: backlog(&self.outbox),
-        }
-        .emit(&self.metrics);
-        let (server, server_stop) = (self.server, stop.clone());
-        tasks.spawn(TaskKind::Listener, async move {
-            server.run(server_stop).await;
-        });
-        tasks.spawn(TaskKind::Dispatcher, self.dispatcher.run());
-        let gauges = gauges::run(Arc::clone(&self.outbox), Arc::clone(&self.metrics), Arc::clone(&clock));
-        tasks.spawn(TaskKind::Gauges, gauges);
+        self.start(&recorder, &reloaded)?;
         let failure = loop {
             tokio::select! {
                 () = stop.cancelled() => break None,
-                () = self.outbox.failure() => break Some(Error::StoreFailed),
+                () = outbox.failure() => break Some(Error::StoreFailed),
                 failed = tasks.failed() => break Some(Error::Task(failed)),
+                failed = recorder.failed() => break Some(Error::Task(failed)),
                 asked = signals.next() => match asked {
                     Asked::Stop => break None,
-                    Asked::Reload => reload(&self.catalog, &self.config, &self.metrics),
+                    Asked::Reload => reload(&catalog, &config, &metrics, &reloaded),
                 },
             }
         };
-        self.draining.store(true, Ordering::Relaxed);
-        event::DrainStarted { bound: self.config.server.drain }.emit(&self.metrics);
-        let drained = tokio::select! {
-            drained = tasks.drain(clock.as_ref(), self.config.server.drain) => drained,
-            () = stopped_again(&mut signals) => std::process::exit(1),
+        drop(watch);
+        draining.store(true, Ordering::Relaxed);
+        event::DrainStarted { bound: drain }.emit(&metrics);
+        let stopped = async {
+            let drained = tasks.drain(clock.as_ref(), drain).await;
+            event::DrainEnded { cut: &drained.cut, orphans: &drained.orphans }.emit(&metrics);
+            let closing = Arc::clone(&outbox);
+            // The committer's last commit is a blocking wait.
+            let _ = tokio::task::spawn_blocking(move || closing.close()).await;
+            recorder.drain(clock.as_ref(), drain).await;
         };
-        event::DrainEnded { cut: &drained.cut, orphans: &drained.orphans }.emit(&self.metrics);
-        let outbox = Arc::clone(&self.outbox);
-        // The committer's last commit is a blocking wait.
-        let _ = tokio::task::spawn_blocking(move || outbox.close()).await;
+        tokio::select! {
+            () = stopped => {}
+            () = stopped_again(&mut signals) => std::process::exit(1),
+        }
         failure.map_or(Ok(()), Err)
     }
+
+    fn start(self, recorder: &Tasks, reloaded: &Arc<Notify>) -> Result<(), Error> {
+        let (tasks, clock, outbox) = (self.tasks, self.ports.clock, self.outbox);
+        let stop = tasks.soft();
+        let (store, backlog) = (&self.config.store.path, backlog(&outbox));
+        event::Started { listen: self.address, store, backlog }.emit(&self.metrics);
+        let mut writer = self.journal_writer;
+        let (tail, tail_clock, until) = (Arc::clone(&outbox), Arc::clone(&clock), recorder.soft());
+        let journal = &self.config.journal;
+        let retention = Retention { keep_events: journal.retention, keep_dead: journal.retention_dead };
+        recorder
+            .thread(TaskKind::Journal, move || writer.run(&tail, tail_clock.as_ref(), &retention, &until))?;
+        tasks.spawn(TaskKind::Dispatcher, self.dispatcher.run());
+        tasks.spawn(TaskKind::Control, gone::run(self.gone, self.steering, Arc::clone(&clock), stop.clone()));
+        tasks.spawn(TaskKind::Compaction, housekeeping::compact(Arc::clone(&outbox), Arc::clone(&clock)));
+        tasks.spawn(TaskKind::Retention, housekeeping::tend_control(self.control, Arc::clone(&clock)));
+        let keep = self.config.journal.retention_dead;
+        let dismissal = housekeeping::dismiss_old(self.admin.clone(), keep, Arc::clone(&clock));
+        tasks.spawn(TaskKind::Retention, dismissal);
+        let release = housekeeping::release_quarantine(self.admin, Arc::clone(reloaded));
+        tasks.spawn(TaskKind::Quarantine, release);
+        let measured = gauges::Measured {
+            outbox,
+            journal: self.journal,
+            metrics: self.metrics,
+            clock,
+            store: self.config.store.path.clone(),
+        };
+        // Once before anybody can ask.
+        measured.refresh();
+        tasks.spawn(TaskKind::Gauges, measured.run());
+        let (server, server_stop) = (self.server, stop);
+        tasks.spawn(TaskKind::Listener, async move {
+            server.run(server_stop).await;
+        });
+        Ok(())
+    }
+}
+
+/// Watches the registry's folder, if it has one of its own.
+fn watch(
+    config: &Arc<Config>,
+    catalog: &CatalogHandle,
+    metrics: &Arc<Metrics>,
+    reloaded: &Arc<Notify>,
+) -> Result<Option<Watch>, Error> {
+    let Some(path) = &config.registry.path else { return Ok(None) };
+    let (config, catalog) = (Arc::clone(config), catalog.clone());
+    let (metrics, reloaded) = (Arc::clone(metrics), Arc::clone(reloaded));
+    Ok(Some(Watch::start(path, move || reload(&catalog, &config, &metrics, &reloaded))?))
 }
 
 /// Deliveries that were open when the store was opened.
@@ -70,11 +126,12 @@ async fn stopped_again(signals: &mut Signals) {
 }
 
 /// Reads the registry again; a bad one leaves the old one in force.
-pub(super) fn reload(catalog: &CatalogHandle, config: &Config, metrics: &Metrics) {
+fn reload(catalog: &CatalogHandle, config: &Config, metrics: &Metrics, reloaded: &Notify) {
     match catalog.reload(&registry_source(config)) {
         Ok(_) => {
             let now = catalog.current();
             event::RegistryReloaded { event_types: now.events().len(), apps: now.apps().len() }.emit(metrics);
+            reloaded.notify_one();
         }
         Err(error) => event::RegistryRefused { reason: &error.to_string() }.emit(metrics),
     }

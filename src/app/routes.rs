@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 
+use crate::admin::Admin;
 use crate::admin::health::{self, Health};
 use crate::http::correlation::correlate;
 use crate::http::problem;
@@ -12,9 +13,10 @@ use crate::ingest::Ingest;
 use crate::runtime::entropy::Entropy;
 
 /// The whole API.
-pub(super) fn all(ingest: Ingest, health: Health, entropy: Arc<dyn Entropy>) -> Router {
+pub(super) fn all(ingest: Ingest, admin: Admin, health: Health, entropy: Arc<dyn Entropy>) -> Router {
     Router::new()
         .merge(ingest.routes())
+        .merge(admin.routes())
         .merge(health::routes(health))
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)

@@ -5,17 +5,37 @@ use std::sync::Arc;
 
 use super::{Error, Ports};
 use crate::config::{Config, Engine};
+use crate::store::control::Control;
+use crate::store::journal::{self, Reader, Writer};
 use crate::store::log::{self, EngineKind};
 use crate::store::outbox::open::Surroundings;
 use crate::store::outbox::{Options, Outbox};
 use crate::telemetry::event;
 use crate::telemetry::metrics::Metrics;
 
+/// The journal's file in the store.
+pub(super) const JOURNAL_FILE: &str = "journal.db";
 /// Bytes of recent events kept in memory for their delivery.
 const CACHE_BYTES: u64 = 32 << 20;
 
+/// The data directory, opened.
+pub(super) struct Stores {
+    pub(super) outbox: Arc<Outbox>,
+    pub(super) control: Arc<Control>,
+    pub(super) journal_writer: Writer,
+    pub(super) journal: Arc<Reader>,
+}
+
+/// Opens all of it; the outbox first, whose lock keeps other processes out.
+pub(super) fn open(config: &Config, ports: &Ports, metrics: &Arc<Metrics>) -> Result<Stores, Error> {
+    let outbox = Arc::new(outbox(config, ports, metrics)?);
+    let control = Arc::new(control(config, ports, metrics)?);
+    let (journal_writer, journal) = journal::open(&config.store.path.join(JOURNAL_FILE))?;
+    Ok(Stores { outbox, control, journal_writer, journal: Arc::new(journal) })
+}
+
 /// Opens the outbox below `[store] path`.
-pub(super) fn outbox(config: &Config, ports: &Ports, metrics: &Arc<Metrics>) -> Result<Outbox, Error> {
+fn outbox(config: &Config, ports: &Ports, metrics: &Arc<Metrics>) -> Result<Outbox, Error> {
     let path = &config.store.path;
     std::fs::create_dir_all(path).map_err(|reason| Error::StorePath { path: path.clone(), reason })?;
     let engine = match config.store.engine {
@@ -45,4 +65,19 @@ pub(super) fn outbox(config: &Config, ports: &Ports, metrics: &Arc<Metrics>) -> 
 fn free_bytes(path: &Path) -> Option<u64> {
     let stat = rustix::fs::statvfs(path).ok()?;
     Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+/// Opens the control store, with the administrator's key of the config or of the file beside it.
+fn control(config: &Config, ports: &Ports, metrics: &Metrics) -> Result<Control, Error> {
+    let control = Control::open(&config.store.path)?;
+    if let Some(secret) = &config.server.admin_key {
+        return Ok(control.with_admin(secret));
+    }
+    let mut entropy = [0; 32];
+    ports.entropy.fill(&mut entropy);
+    let key = control.admin_key(&entropy)?;
+    if key.made {
+        event::AdminKeyMade { path: &key.path }.emit(metrics);
+    }
+    Ok(control.with_admin(&key.secret))
 }

@@ -35,12 +35,23 @@ pub(super) async fn post(
     body: Bytes,
     clock: &dyn Clock,
 ) -> Result<Answer, Failure> {
+    call(Method::POST, url, headers, body, clock).await
+}
+
+/// Makes one request.
+pub(super) async fn call(
+    method: Method,
+    url: &Uri,
+    headers: HeaderMap,
+    body: Bytes,
+    clock: &dyn Clock,
+) -> Result<Answer, Failure> {
     let failed = |why: &str| {
         let mend = "is the broker running there? `--url` names another address";
-        Failure::new(format!("cannot post to {url}: {why}"), mend)
+        Failure::new(format!("cannot reach {url}: {why}"), mend)
     };
     let mut request = Request::new(Full::new(body));
-    *request.method_mut() = Method::POST;
+    *request.method_mut() = method;
     *request.uri_mut() = url.clone();
     *request.headers_mut() = headers;
     tokio::select! {

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::Parts;
 use crate::deliver::{Attempt, Endpoint, Report};
-use crate::domain::id::{AppSlug, DeliveryId, EventId};
+use crate::domain::id::{AppSlug, CorrelationId, DeliveryId, EventId, EventType};
 use crate::domain::outcome::{Outcome, Reason};
 use crate::domain::scheduler::LaneId;
 use crate::domain::time::Millis;
@@ -149,4 +149,39 @@ fn unsent(order: &Order, started_at: Millis, error: Option<String>) -> Landed {
 
 fn whole_ms(span: Duration) -> u32 {
     u32::try_from(span.as_millis()).unwrap_or(u32::MAX)
+}
+
+/// A signed event that stands in no registry, for a person who wants to see what an endpoint answers.
+pub(super) fn test_event(
+    app: &AppSlug,
+    endpoint: Arc<Endpoint>,
+    now: Millis,
+    entropy: [u8; 16],
+) -> Option<Attempt> {
+    let source = AppSlug::new("camino").ok()?;
+    let event_id = EventId::new(&uuid::Builder::from_random_bytes(entropy).into_uuid().to_string()).ok()?;
+    let body = serde_json::json!({
+        "eventId": event_id,
+        "eventType": "camino.endpoint_test",
+        "timestamp": now.rfc3339(),
+        "source": source,
+        "organizationId": "camino",
+        "data": { "note": "a test of this endpoint; nothing happened" },
+    });
+    let delivery_id = DeliveryId::derive(&source, &event_id, app, 0);
+    Some(Attempt {
+        delivery_id,
+        event_type: EventType::new("camino.endpoint_test").ok()?,
+        receiver: app.clone(),
+        correlation_id: CorrelationId::derive(&source, &event_id),
+        attempt: 1,
+        body: body.to_string().into(),
+        webhook_id: event_id.to_string(),
+        idempotency_key: delivery_id.to_string(),
+        replay_of: None,
+        traceparent: None,
+        source,
+        event_id,
+        endpoint,
+    })
 }

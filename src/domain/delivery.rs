@@ -21,7 +21,7 @@ use super::time::Millis;
 pub struct Progress {
     /// Attempts made, probes included: what `X-Camino-Attempt` counts.
     pub attempts: u16,
-    /// Attempts that count against the policy's budget: a breaker's probes don't.
+    /// Attempts that count against the policy's budget: a breaker's probes and those answered 410 don't.
     pub charged: u16,
 }
 
@@ -58,9 +58,11 @@ pub enum Next {
 
 /// The delivery after an attempt: its progress (this attempt counted) and what becomes of it.
 pub fn after_attempt(progress: Progress, ended: Ended<'_>, policy: &RetryPolicy) -> (Progress, Next) {
+    // A 410 parks the delivery whatever its budget; charged, it would come back with more than all spent.
+    let charged = !ended.probe && *ended.outcome != Outcome::Gone;
     let progress = Progress {
         attempts: progress.attempts.saturating_add(1),
-        charged: progress.charged.saturating_add(u16::from(!ended.probe)),
+        charged: progress.charged.saturating_add(u16::from(charged)),
     };
     let next = match ended.outcome {
         Outcome::Delivered => Next::Delivered,
@@ -118,5 +120,17 @@ mod tests {
         let (progress, next) = step(2, &retry, true, 0);
         assert_eq!(progress, Progress { attempts: 3, charged: 2 });
         assert!(matches!(next, Next::Retry { .. }));
+    }
+
+    #[test]
+    fn a_410_spends_nothing_of_the_budget() {
+        let mut progress = Progress { attempts: 2, charged: 2 };
+        for attempts in 3..10 {
+            let ended =
+                Ended { outcome: &Outcome::Gone, probe: false, age: Duration::ZERO, now: NOW, entropy: 0 };
+            let next;
+            (progress, next) = after_attempt(progress, ended, &policy());
+            assert_eq!((progress, next), (Progress { attempts, charged: 2 }, Next::Park));
+        }
     }
 }

@@ -119,10 +119,14 @@ fn sized(text: &str, bytes_max: usize) -> bool {
     !text.is_empty() && text.len() <= bytes_max
 }
 
+/// Bytes of a delivery id that name its event.
+const EVENT_PREFIX_BYTES: usize = 10;
+
 /// One event's way to one receiver: `dlv_` and 32 hex digits.
 ///
-/// A hash of (source, eventId, receiver, generation), so that the answer to a repeated post needs
-/// no stored payload. Generation 0 is the first routing; each retry or replay takes the next.
+/// A hash, so that the answer to a repeated post needs no stored payload: 10 bytes over (source, eventId)
+/// and 6 over (source, eventId, receiver, generation), so that the event is found by its deliveries' ids
+/// without an index of deliveries. Generation 0 is the first routing; each retry or replay has another.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeliveryId([u8; 16]);
 
@@ -137,8 +141,38 @@ impl DeliveryId {
         hash.update(generation.to_be_bytes());
         let digest = hash.finalize();
         let mut id = [0; 16];
-        id.copy_from_slice(&digest[..16]);
+        id[..EVENT_PREFIX_BYTES].copy_from_slice(&Self::event_prefix_of(source, event));
+        id[EVENT_PREFIX_BYTES..].copy_from_slice(&digest[..16 - EVENT_PREFIX_BYTES]);
         Self(id)
+    }
+
+    /// What the ids of all deliveries of (`source`, `event`) begin with.
+    pub fn event_prefix_of(source: &AppSlug, event: &EventId) -> [u8; EVENT_PREFIX_BYTES] {
+        let mut hash = Sha256::new();
+        for part in [source.as_str(), event.as_str()] {
+            hash.update(part.as_bytes());
+            hash.update([0]);
+        }
+        let mut prefix = [0; EVENT_PREFIX_BYTES];
+        prefix.copy_from_slice(&hash.finalize()[..EVENT_PREFIX_BYTES]);
+        prefix
+    }
+
+    /// The part that names the event.
+    pub fn event_prefix(&self) -> [u8; EVENT_PREFIX_BYTES] {
+        let mut prefix = [0; EVENT_PREFIX_BYTES];
+        prefix.copy_from_slice(&self.0[..EVENT_PREFIX_BYTES]);
+        prefix
+    }
+
+    /// The id as bytes.
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    /// The id of these bytes, as [`as_bytes`](Self::as_bytes) gave them.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
     }
 
     /// Reads the text form.
@@ -220,5 +254,17 @@ mod tests {
         ] {
             assert_ne!(id, other);
         }
+    }
+
+    #[test]
+    fn the_deliveries_of_one_event_share_their_prefix() {
+        let (a, b) = (AppSlug::new("a").unwrap(), AppSlug::new("b").unwrap());
+        let (e, f) = (EventId::new("e").unwrap(), EventId::new("f").unwrap());
+        let prefix = DeliveryId::event_prefix_of(&a, &e);
+        assert_eq!(DeliveryId::derive(&a, &e, &a, 0).event_prefix(), prefix);
+        assert_eq!(DeliveryId::derive(&a, &e, &b, 7).event_prefix(), prefix);
+        assert_ne!(DeliveryId::derive(&a, &f, &b, 7).event_prefix(), prefix);
+        let id = DeliveryId::derive(&a, &e, &b, 7);
+        assert_eq!(DeliveryId::from_bytes(*id.as_bytes()), id);
     }
 }

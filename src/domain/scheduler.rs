@@ -13,11 +13,12 @@ use std::collections::{BTreeSet, VecDeque};
 
 use super::breaker;
 use super::delivery::{Ended, Next, Progress, after_attempt};
+use super::invariant;
 use super::outcome::{Outcome, Reason};
 use super::parked::Parked;
 use super::time::Millis;
-use lane::Lane;
 pub use lane::{Block, LanePolicy};
+use lane::{Claiming, Lane};
 
 /// A receiver's number, given by the outbox.
 pub type LaneId = u16;
@@ -51,9 +52,11 @@ pub struct Finished {
 /// Something that happened.
 #[derive(Clone, Debug)]
 pub enum Input {
-    /// A receiver is new or its policy has changed.
+    /// A receiver is new or its policy has changed. A new one sends nothing before the next
+    /// [`Available`](Self::Available), [`Block`](Self::Block) or [`Tick`](Self::Tick).
     Policy(LaneId, Box<LanePolicy>),
-    /// The spans in which a receiver was parked before a restart.
+    /// The spans in which a receiver was parked before a restart. Comes between the receiver's first
+    /// policy and its block, and sends nothing yet: the endpoint may be paused.
     Restored(LaneId, Parked),
     /// The endpoint may not be sent to (`Some`) or may again (`None`).
     Block(LaneId, Option<Block>),
@@ -174,11 +177,11 @@ impl Scheduler {
             Input::Drain => self.drain(actions),
             Input::Tick => self.tick(now, actions),
             Input::Finished(finished) => self.finished(&finished, now, actions),
-            Input::Restored(id, parked) => self.with(id, now, actions, |lane, _| lane.parked = parked),
+            Input::Restored(id, parked) => self.restore(id, parked),
             Input::Block(id, block) => {
                 self.with(id, now, actions, |lane, actions| lane.set_block(id, block, now, actions));
             }
-            Input::Available(id) => self.with(id, now, actions, |lane, _| lane.more = true),
+            Input::Available(id) => self.with(id, now, actions, |lane, _| lane.available()),
             Input::Claimed { lane: id, deliveries, next_due, more } => {
                 self.with(id, now, actions, |lane, actions| {
                     lane.claimed(id, deliveries, next_due, more, actions);
@@ -229,6 +232,12 @@ impl Scheduler {
         self.timers.insert((now, id));
     }
 
+    fn restore(&mut self, id: LaneId, parked: Parked) {
+        if let Some(Some(lane)) = self.lanes.get_mut(usize::from(id)) {
+            lane.parked = parked;
+        }
+    }
+
     fn with(
         &mut self,
         id: LaneId,
@@ -248,7 +257,7 @@ impl Scheduler {
         if !self.draining
             && let Some(limit) = lane.wants(now)
         {
-            lane.claiming = true;
+            lane.claiming = Claiming::Asked;
             actions.push(Action::Claim { lane: id, limit });
         }
         if !self.draining && !lane.in_turn && lane.can_send(now) {
@@ -277,6 +286,7 @@ impl Scheduler {
                 && let Some(send) = lane.send(id, now, actions)
             {
                 self.in_flight += 1;
+                debug_assert_eq!(invariant::within_cap(self.in_flight, self.in_flight_max), Ok(()));
                 actions.push(send);
             }
             self.refresh(id, now, actions);

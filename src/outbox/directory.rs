@@ -16,6 +16,7 @@ use crate::domain::retry::RetryPolicy;
 use crate::domain::routing::Standing;
 use crate::domain::scheduler::{Block, LanePolicy};
 use crate::domain::secret::Secret;
+use crate::store::control::overlay::{DisabledReason, Overlay};
 
 /// Time beyond an attempt's own timeout before the scheduler gives it up.
 const LEASE_MARGIN: Duration = Duration::from_secs(10);
@@ -56,13 +57,13 @@ pub struct EndpointSettings {
     pub overlaid: bool,
 }
 
-/// Why and since when an endpoint is blocked.
+/// Why an endpoint is blocked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blocked {
     /// Paused or disabled.
     pub block: Block,
-    /// More for people, such as `gone`.
-    pub reason: String,
+    /// More for people: `paused`, `gone` or `disabled`.
+    pub reason: &'static str,
 }
 
 impl Blocked {
@@ -73,21 +74,20 @@ impl Blocked {
             Block::Disabled => "disabled",
         }
     }
-}
 
-/// What an operator changed of one endpoint.
-#[derive(Clone, Debug, Default)]
-pub struct Overlay {
-    /// Paused or disabled.
-    pub block: Option<Blocked>,
-    /// Another address.
-    pub url: Option<http::Uri>,
-    /// Rotated secrets, newest first.
-    pub secrets: Option<Vec<Secret>>,
-    /// Another cap on attempts at a time.
-    pub in_flight_max: Option<usize>,
-    /// Another cap on attempts a second.
-    pub rate_per_second: Option<u32>,
+    /// What `overlay` says; a disabled endpoint is that first, paused or not.
+    fn of(overlay: &Overlay) -> Option<Self> {
+        match &overlay.disabled {
+            Some(disabled) => {
+                let reason = match disabled.reason {
+                    DisabledReason::Gone => "gone",
+                    DisabledReason::Person => "disabled",
+                };
+                Some(Self { block: Block::Disabled, reason })
+            }
+            None => overlay.paused.then_some(Self { block: Block::Paused, reason: "paused" }),
+        }
+    }
 }
 
 /// Everybody at one moment.
@@ -170,7 +170,7 @@ fn participant(config: &Config, slug: &AppSlug, app: &App, overlay: Option<&Over
     let none = Overlay::default();
     let changed = overlay.unwrap_or(&none);
     let url = changed.url.as_ref().or(app.endpoint.as_ref());
-    let secrets = changed.secrets.as_ref().unwrap_or(&app.endpoint_secrets);
+    let secrets = if changed.secrets.is_empty() { &app.endpoint_secrets } else { &changed.secrets };
     let signs = !secrets.is_empty() || !app.endpoint_secrets_by_source.is_empty();
     let endpoint = url.filter(|_| signs).map(|url| EndpointSettings {
         url: url.clone(),
@@ -179,7 +179,7 @@ fn participant(config: &Config, slug: &AppSlug, app: &App, overlay: Option<&Over
         timeout: config.delivery.timeout,
         retry_on: app.retry_on.clone(),
         policy: lane_policy(config, slug, app, changed),
-        block: changed.block.clone(),
+        block: Blocked::of(changed),
         overlaid: overlay.is_some(),
     });
     Participant {
@@ -193,9 +193,10 @@ fn participant(config: &Config, slug: &AppSlug, app: &App, overlay: Option<&Over
 
 fn lane_policy(config: &Config, slug: &AppSlug, app: &App, changed: &Overlay) -> LanePolicy {
     let delivery = &config.delivery;
-    let in_flight = app.in_flight_max.unwrap_or(delivery.endpoint_in_flight_max) as usize;
+    let in_flight =
+        changed.in_flight_max.or(app.in_flight_max).unwrap_or(delivery.endpoint_in_flight_max) as usize;
     LanePolicy {
-        in_flight_max: changed.in_flight_max.unwrap_or(in_flight).max(1),
+        in_flight_max: in_flight.max(1),
         rate_per_second: changed.rate_per_second.or(app.rate_per_second),
         lease: delivery.timeout + LEASE_MARGIN,
         retry: retry_policy(&config.retry_for(slug)),

@@ -1,5 +1,5 @@
 //! The truth of what must still be delivered: accepted events, their deliveries and dedupe records,
-//! in one atomic durable commit each time. Written once over any [`log::Log`](crate::store::log::Log).
+//! in one atomic durable commit each time. Written once over any [`Log`].
 //!
 //! One committer thread takes everything that waits, writes one batch, waits for one sync and then
 //! answers all. A settled delivery rides on the next commit without holding anyone; losing it in a
@@ -250,6 +250,16 @@ impl Outbox {
     /// Events in quarantine.
     pub fn quarantined(&self) -> u64 {
         lock(&self.shared.index).quarantined()
+    }
+
+    /// The sequence number that the next event will get.
+    pub fn next_seq(&self) -> u64 {
+        lock(&self.shared.index).next_seq()
+    }
+
+    /// All that is still held, for a journal that starts anew.
+    pub fn checkpoint(&self) -> record::Checkpoint {
+        lock(&self.shared.index).checkpoint()
     }
 
     /// The commits in order, for the journal.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{Action, Claimed, LaneId};
 use crate::domain::breaker::{Breaker, BreakerPolicy, Permit, State};
 use crate::domain::delivery::Progress;
+use crate::domain::invariant;
 use crate::domain::outcome::Outcome;
 use crate::domain::parked::Parked;
 use crate::domain::rate::RateCap;
@@ -36,6 +37,15 @@ pub enum Block {
     Disabled,
 }
 
+/// Whether the outbox has been asked for deliveries and not answered yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Claiming {
+    No,
+    Asked,
+    /// It got more since, of which its answer may not know.
+    Overtaken,
+}
+
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Flight {
     pub(super) attempt: u16,
@@ -57,7 +67,7 @@ pub(super) struct Lane {
     /// Whether the outbox has more that could be claimed now.
     pub(super) more: bool,
     pub(super) next_due: Option<Millis>,
-    pub(super) claiming: bool,
+    pub(super) claiming: Claiming,
     pub(super) in_turn: bool,
     pub(super) timer: Option<Millis>,
     rate: Option<RateCap>,
@@ -78,7 +88,7 @@ impl Lane {
             leases: VecDeque::new(),
             more: true,
             next_due: None,
-            claiming: false,
+            claiming: Claiming::No,
             in_turn: false,
             timer: None,
             rate,
@@ -95,7 +105,7 @@ impl Lane {
 
     /// How many deliveries to claim now, if any.
     pub(super) fn wants(&self, now: Millis) -> Option<usize> {
-        if self.claiming || self.block.is_some() {
+        if self.claiming != Claiming::No || self.block.is_some() {
             return None;
         }
         let due = self.more || self.next_due.is_some_and(|due| due <= now);
@@ -107,6 +117,14 @@ impl Lane {
         (due && self.ready.len() < low).then(|| full - self.ready.len())
     }
 
+    /// The outbox has something that nobody has claimed.
+    pub(super) fn available(&mut self) {
+        self.more = true;
+        if self.claiming == Claiming::Asked {
+            self.claiming = Claiming::Overtaken;
+        }
+    }
+
     pub(super) fn claimed(
         &mut self,
         id: LaneId,
@@ -115,14 +133,14 @@ impl Lane {
         more: bool,
         actions: &mut Vec<Action>,
     ) {
-        self.claiming = false;
-        self.more = more;
+        let overtaken = std::mem::replace(&mut self.claiming, Claiming::No) == Claiming::Overtaken;
+        self.more = more || overtaken;
         self.next_due = next_due;
         self.ready.extend(deliveries);
         if self.block.is_some() {
             self.give_back(id, actions);
         }
-        if self.ready.is_empty() && !more {
+        if self.ready.is_empty() && !self.more {
             self.drain = None;
         }
     }
@@ -144,6 +162,7 @@ impl Lane {
     /// Sends the next one; [`can_send`](Self::can_send) must hold.
     pub(super) fn send(&mut self, id: LaneId, now: Millis, actions: &mut Vec<Action>) -> Option<Action> {
         let probe = self.breaker.permit(now) == Permit::Probe;
+        debug_assert_eq!(invariant::may_send(self.block, self.breaker.state(), probe, now), Ok(()));
         let Claimed { seq, progress } = if probe { self.freshest() } else { self.ready.pop_front() }?;
         if probe {
             self.breaker.probe_sent();
@@ -153,7 +172,9 @@ impl Lane {
             cap.take(now);
         }
         let attempt = progress.attempts.saturating_add(1);
-        self.flying.insert(seq, Flight { attempt, probe, progress });
+        let live = self.flying.insert(seq, Flight { attempt, probe, progress });
+        debug_assert_eq!(invariant::only_one_live(live.map(|flight| flight.attempt), attempt), Ok(()));
+        debug_assert_eq!(invariant::within_cap(self.flying.len(), self.policy.in_flight_max), Ok(()));
         self.leases.push_back((now.plus(self.policy.lease), seq, attempt));
         Some(Action::Send { lane: id, seq, attempt, probe })
     }
@@ -215,8 +236,10 @@ impl Lane {
                 self.breaker.failed(probe, &self.policy.breaker, now);
             }
             Outcome::Gone => {
-                actions.push(Action::Disable { lane: id });
-                self.block = Some(Block::Disabled);
+                // Said once, however many were under way.
+                if self.block.replace(Block::Disabled) != Some(Block::Disabled) {
+                    actions.push(Action::Disable { lane: id });
+                }
                 self.breaker = Breaker::new();
                 self.give_back(id, actions);
             }
@@ -244,7 +267,7 @@ impl Lane {
         if block.is_some() {
             self.give_back(id, actions);
         } else {
-            self.more = true;
+            self.available();
         }
         self.track_parked(id, now, actions);
     }
@@ -260,7 +283,7 @@ impl Lane {
     /// Gives what was claimed and not sent back to the outbox, where people can see and steer it.
     pub(super) fn give_back(&mut self, id: LaneId, actions: &mut Vec<Action>) {
         if !self.ready.is_empty() {
-            self.more = true;
+            self.available();
             let deliveries = std::mem::take(&mut self.ready).into();
             actions.push(Action::Release { lane: id, deliveries });
         }

@@ -164,3 +164,29 @@ fn a_drain_sends_nothing_more() {
     assert!(bench.finish(0, sent[1].1, 1, Outcome::Delivered, T0).is_empty());
     assert_eq!(bench.scheduler.in_flight(), 0);
 }
+
+#[test]
+fn a_paused_receiver_gets_nothing_when_the_process_starts() {
+    let mut bench = Bench::new(1, 10);
+    assert!(bench.on(Input::Restored(0, Parked::default()), T0).is_empty());
+    assert!(bench.on(Input::Block(0, Some(Block::Paused)), T0).is_empty());
+    assert!(bench.on(Input::Tick, T0).is_empty());
+    assert!(!bench.on(Input::Block(0, None), T0).is_empty());
+}
+
+#[test]
+fn what_comes_while_a_claim_is_under_way_is_claimed_next() {
+    let mut scheduler = Scheduler::new(10);
+    let mut actions = Vec::new();
+    let mut claims = |input| {
+        actions.clear();
+        scheduler.on(input, T0, &mut actions);
+        actions.iter().filter(|action| matches!(action, Action::Claim { .. })).count()
+    };
+    let nothing = || Input::Claimed { lane: 0, deliveries: Vec::new(), next_due: None, more: false };
+    assert_eq!(claims(Input::Policy(0, Box::new(policy()))), 0);
+    assert_eq!(claims(Input::Tick), 1);
+    assert_eq!(claims(Input::Available(0)), 0, "one claim at a time");
+    assert_eq!(claims(nothing()), 1, "the answer may be older than the news");
+    assert_eq!(claims(nothing()), 0);
+}

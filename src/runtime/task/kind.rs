@@ -66,7 +66,9 @@ task_kinds! {
     /// Runs one replay job.
     Replay: "replay", Finish, Log;
     /// Releases quarantined events of types that the registry has learned.
-    Quarantine: "quarantine", Finish, Log;
+    Quarantine: "quarantine", Abort, Log;
+    /// Rewrites the outbox without what was removed.
+    Compaction: "compaction", Abort, Log;
     /// Deletes what is past its retention.
     Retention: "retention", Abort, Log;
     /// Reloads the registry when its files change.

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 
 use super::dedupe::{self, DedupeRecord, Doomed};
 use super::queue::{Request, Work};
-use super::record::{Admission, Commit, CommitRecord, Head, Move, PackSize, StoredEvent};
+use super::record::{Admission, Commit, CommitRecord, FURTHER, Head, Move, PackSize, StoredEvent};
 use super::{Appended, CommitCost, Error, Shared, lock, pack};
 use crate::domain::id::{AppSlug, CorrelationId};
 use crate::domain::scheduler::LaneId;
@@ -47,6 +47,7 @@ struct Draft {
     record: CommitRecord,
     events: Vec<Arc<StoredEvent>>,
     dedupe: Vec<DedupeRecord>,
+    dedupe_chunks: u32,
     replies: Vec<(Reply, Vec<Appended>)>,
 }
 
@@ -63,10 +64,18 @@ impl Committer {
                 self.refuse_all();
                 return;
             }
-            if !self.put_off.is_empty() || !self.removals.is_empty() {
+            if self.has_leftovers() {
                 self.shared.queue.nudge();
             }
         }
+    }
+
+    /// Whether another commit would find work though nobody brings any: each takes a bounded slice.
+    fn has_leftovers(&self) -> bool {
+        let journalled = self.shared.journalled.load(Ordering::Acquire);
+        !self.put_off.is_empty()
+            || !self.removals.is_empty()
+            || lock(&self.shared.index).has_spent(journalled)
     }
 
     /// Answers those who came too late.
@@ -131,6 +140,9 @@ impl Committer {
                     }
                 }
                 event.seq = seq;
+                if event.generation == FURTHER {
+                    event.generation = u32::try_from(seq % u64::from(FURTHER - 1)).unwrap_or_default() + 1;
+                }
                 seq += 1;
                 let lanes = self.lanes_of(&event, &mut new_names, &mut draft.record.names)?;
                 let quarantined = matches!(event.admission, Admission::Quarantined { .. });
@@ -199,8 +211,7 @@ impl Committer {
             if !draft.dedupe.is_empty() {
                 let records = encode(&draft.dedupe)?;
                 draft.batch.put_value(Space::DedupeFresh, number, &records);
-                let chunks = chunk_count(records.len());
-                lock(&self.shared.dedupe).remember(number, chunks, std::mem::take(&mut draft.dedupe));
+                draft.dedupe_chunks = chunk_count(records.len());
             }
         }
         if draft.record != CommitRecord::default() {
@@ -237,16 +248,21 @@ impl Committer {
         }
     }
 
-    /// Makes a durable commit visible and answers those who wait for it.
+    /// Makes a durable commit visible and answers those who wait for it. Nothing of it may be seen
+    /// before: a repeat that found its dedupe record would be acked ahead of the sync.
     fn publish(&self, number: u64, draft: Draft) {
-        let Draft { record, events, replies, .. } = draft;
-        let lanes: Vec<LaneId> = record.heads.iter().flat_map(|head| head.lanes.iter().copied()).collect();
+        let Draft { record, events, replies, dedupe, dedupe_chunks, .. } = draft;
+        let lanes = record.offers();
         for event in &events {
             self.shared.cache.insert(event.seq, Arc::clone(event));
         }
         if record != CommitRecord::default() {
             lock(&self.shared.index).apply(number, &record);
             self.shared.tail.push(Arc::new(Commit { number, record, events }));
+        }
+        // After the index, which has the receivers' names that a repeat's answer needs.
+        if !dedupe.is_empty() {
+            lock(&self.shared.dedupe).remember(number, dedupe_chunks, dedupe);
         }
         for (reply, answers) in replies {
             // A client that went away has no use for its answer; the event stays accepted.

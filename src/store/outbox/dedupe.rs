@@ -6,8 +6,8 @@
 //! when its youngest record is past the retention. All filters together are held under
 //! [`FILTER_BYTES_MAX`] by folding the largest in half; a fuller filter only costs more reads.
 //!
-//! A crash while a run is being sealed leaves rows without an index: they are removed at the next
-//! start, and the fresh records, still there, are sealed again.
+//! A crash while a run is being sealed, or while one expires, leaves rows without an index: they are
+//! removed at the next start. The fresh records of the seal, still there, are sealed again.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::ControlFlow;
@@ -142,13 +142,20 @@ impl Dedupe {
         Ok(dedupe)
     }
 
-    /// Rows of a run whose index was never written.
+    /// Rows of runs whose index is gone: before the oldest run, where a crash met an expiry, and after
+    /// the newest, where it met a seal.
     fn drop_orphans(&mut self, log: &dyn Log) -> Result<(), Error> {
         let mut rows = BTreeMap::new();
-        log.replay(Space::DedupeData, self.next_run, &mut |row, _| {
-            rows.insert(row.commit, row.chunk + 1);
-            ControlFlow::Continue(())
-        })?;
+        let oldest = self.runs.front().map_or(self.next_run, |run| run.number);
+        for (from, until) in [(0, oldest), (self.next_run, u64::MAX)] {
+            log.replay(Space::DedupeData, from, &mut |row, _| {
+                if row.commit >= until {
+                    return ControlFlow::Break(());
+                }
+                rows.insert(row.commit, row.chunk + 1);
+                ControlFlow::Continue(())
+            })?;
+        }
         if rows.is_empty() {
             return Ok(());
         }
@@ -365,3 +372,6 @@ impl Filter {
         self.words.shrink_to_fit();
     }
 }
+
+#[cfg(test)]
+mod tests;

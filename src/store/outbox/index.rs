@@ -194,6 +194,8 @@ impl Index {
             && due <= now
         {
             let progress = lane.forget_tried(seq).unwrap_or_default();
+            // At once, because after a restart the cursor stands before it and would find it fresh.
+            lane.claimed.insert(seq, progress);
             deliveries.push(Claimed { seq, progress });
         }
         if deliveries.len() < limit && lane.tried.len() < TRIED_MAX {
@@ -202,6 +204,7 @@ impl Index {
             for seq in fresh {
                 lane.cursor = seq + 1;
                 if !lane.tried.contains_key(&seq) && !lane.claimed.contains_key(&seq) {
+                    lane.claimed.insert(seq, Progress::default());
                     deliveries.push(Claimed { seq, progress: Progress::default() });
                     if deliveries.len() == limit {
                         break;
@@ -209,7 +212,6 @@ impl Index {
                 }
             }
         }
-        lane.claimed.extend(deliveries.iter().map(|claimed| (claimed.seq, claimed.progress)));
         let next_due = lane.due.first().map(|(due, _)| *due);
         let fresh_left =
             lane.tried.len() < TRIED_MAX && lane.open.max().is_some_and(|last| last >= lane.cursor);
@@ -398,3 +400,6 @@ fn to_bytes(bitmap: &RoaringTreemap) -> Vec<u8> {
 fn from_bytes(bytes: &[u8]) -> Option<RoaringTreemap> {
     if bytes.is_empty() { Some(RoaringTreemap::new()) } else { RoaringTreemap::deserialize_from(bytes).ok() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 //!
 //! Never decides anything: these are values.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -50,7 +51,7 @@ pub struct StoredEvent {
     pub decisions: Vec<Decided>,
     /// Where it departs from the registry.
     pub drift: Vec<DriftNote>,
-    /// 0 for the first routing; each retry, replay or release of the event takes the next.
+    /// 0 for the first routing; each retry, replay or release has another, made of its `seq`.
     pub generation: u32,
     /// The delivery that this one repeats.
     pub replay: Option<Replay>,
@@ -58,6 +59,9 @@ pub struct StoredEvent {
     #[serde(with = "bytes_serde")]
     pub body: Bytes,
 }
+
+/// The generation of an event that is appended as a further one; the commit gives it its own.
+pub const FURTHER: u32 = u32::MAX;
 
 /// How a sender proved its origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,6 +138,17 @@ pub struct CommitRecord {
     pub moves: Vec<Move>,
     /// When receivers were parked.
     pub parked: Vec<(LaneId, Parked)>,
+}
+
+impl CommitRecord {
+    /// The receivers that have something to claim, now or later, since this commit became visible.
+    ///
+    /// Those with a retry are among them: a claim between its settle and this commit could not see it.
+    pub fn offers(&self) -> BTreeSet<LaneId> {
+        let waits = |step: &&Move| matches!(step.change, Change::Retry { .. } | Change::Park);
+        let again = self.moves.iter().filter(waits).map(|step| step.lane);
+        self.heads.iter().flat_map(|head| head.lanes.iter().copied()).chain(again).collect()
+    }
 }
 
 /// The size of a pack of bodies.

@@ -12,6 +12,8 @@ use crate::domain::routing::{Decided, Decision, QuarantineReason};
 use crate::runtime::clock::SystemClock;
 use crate::store::log::EngineKind;
 
+mod durable;
+
 const T0: Millis = Millis(1_776_340_800_000);
 
 struct Bench {
@@ -32,6 +34,11 @@ impl Bench {
     }
 
     fn open(&self) -> Outbox {
+        self.open_with(|log| log)
+    }
+
+    /// With `wrap` around the engine.
+    fn open_with(&self, wrap: impl FnOnce(Box<dyn Log>) -> Box<dyn Log>) -> Outbox {
         let log = log::open(&self.dir.path().join("outbox"), self.engine, log::Options::default()).unwrap();
         let options =
             Options { free_bytes_min: 1000, dedupe_keep: Duration::from_secs(3600), cache_bytes: 1 << 20 };
@@ -41,7 +48,7 @@ impl Bench {
             free_bytes: Box::new(move || Some(free_bytes.load(Ordering::Relaxed))),
             on_commit: Box::new(|_| {}),
         };
-        Outbox::open(log, options, around).unwrap()
+        Outbox::open(wrap(log), options, around).unwrap()
     }
 }
 
@@ -172,6 +179,37 @@ async fn everything_unsettled_is_there_after_a_restart() {
 }
 
 #[tokio::test]
+async fn a_retry_that_is_due_at_a_restart_is_claimed_once() {
+    for bench in Bench::each() {
+        let outbox = bench.open();
+        outbox.append(vec![event("a", &["x"]), event("b", &["x"])]).await.unwrap();
+        outbox.claim(0, 2, T0);
+        outbox.settle([step(0, 1, 1, Change::Retry { due: T0 })]);
+        flush(&outbox, "f").await;
+        drop(outbox);
+        let outbox = bench.open();
+        let claims = outbox.claim(0, 10, T0);
+        let claimed: Vec<_> =
+            claims.deliveries.iter().map(|claimed| (claimed.seq, claimed.progress.attempts)).collect();
+        assert_eq!(claimed, [(1, 1), (0, 0)]);
+    }
+}
+
+#[tokio::test]
+async fn a_retry_is_announced_once_it_can_be_claimed() {
+    for bench in Bench::each() {
+        let outbox = bench.open();
+        outbox.append(vec![event("a", &["x"])]).await.unwrap();
+        assert_eq!(outbox.available().await, [0]);
+        outbox.claim(0, 1, T0);
+        // Whoever asks before the move is committed is told of nothing that is due.
+        outbox.settle([step(0, 0, 1, Change::Retry { due: T0 })]);
+        flush(&outbox, "f").await;
+        assert!(lock(&outbox.shared.available).contains(&0));
+    }
+}
+
+#[tokio::test]
 async fn a_checkpoint_stands_for_the_commits_before_it() {
     for bench in Bench::each() {
         let outbox = bench.open();
@@ -245,5 +283,19 @@ async fn the_tail_gives_every_commit_from_memory_or_from_the_log() {
         let last = read[4].number;
         assert!(outbox.commits_after(last, usize::MAX).unwrap().is_empty());
         assert_eq!(outbox.commits_after(read[1].number, 1).unwrap().len(), 1, "bounded");
+    }
+}
+
+#[tokio::test]
+async fn a_retry_is_announced_when_it_can_be_claimed() {
+    for bench in Bench::each() {
+        let outbox = bench.open();
+        outbox.append(vec![event("a", &["x"])]).await.unwrap();
+        assert_eq!(outbox.available().await, [0]);
+        outbox.claim(0, 1, T0);
+        outbox.settle([step(0, 0, 1, Change::Retry { due: Millis(T0.0 + 5000) })]);
+        // A claim at this moment may or may not see the retry; the announcement comes when one would.
+        assert_eq!(outbox.available().await, [0]);
+        assert_eq!(outbox.claim(0, 1, T0).next_due, Some(Millis(T0.0 + 5000)));
     }
 }

@@ -1,0 +1,17 @@
+//! Calls of the stores, which block, off the threads that serve.
+
+use crate::http::problem::{Code, Problem};
+use crate::store::control;
+
+/// Runs `call` on a thread for blocking work.
+pub(super) async fn run<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> T {
+    let done = tokio::task::spawn_blocking(call).await;
+    done.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+}
+
+/// The answer to an error of the control store. What the disk said stays in the log.
+pub(super) fn control_problem(error: &control::Error) -> Problem {
+    tracing::error!(error = %error, "the control store refused");
+    Problem::new(Code::StoreFailing, "the control store did not take this; the log says why")
+        .retry_after(std::time::Duration::from_secs(5))
+}

@@ -1,0 +1,66 @@
+//! `/v1/keys`: who may do what.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::{Admin, blocking, secret_shown};
+use crate::http::page::Page;
+use crate::http::problem::{Code, Problem};
+use crate::store::control::key::{Key, KeyId, NewKey, Scope};
+
+/// `GET /v1/keys`: all of them, without their text.
+pub(super) async fn list(State(admin): State<Admin>, headers: HeaderMap) -> Result<Json<Page<Key>>, Problem> {
+    admin.allow(&headers, Scope::Admin)?;
+    let control = admin.parts.control.clone();
+    let items =
+        blocking::run(move || control.keys()).await.map_err(|error| blocking::control_problem(&error))?;
+    Ok(Json(Page { items, next: None }))
+}
+
+/// `POST /v1/keys {name, scopes, source?, expiresAt?}`: the key is shown in this answer only.
+pub(super) async fn create(
+    State(admin): State<Admin>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let caller = admin.allow(&headers, Scope::Admin)?;
+    let new: NewKey = serde_json::from_slice(&body).map_err(|error| {
+        Problem::new(Code::RequestInvalid, format!("the body does not describe a key: {error}"))
+    })?;
+    new.check(admin.parts.clock.now())
+        .map_err(|error| Problem::new(Code::RequestInvalid, error.to_string()))?;
+    let mut entropy = [0; 32];
+    admin.parts.entropy.fill(&mut entropy);
+    let entry = admin.entry(&caller, "keys.create", &new.name);
+    let control = admin.parts.control.clone();
+    let made = blocking::run(move || control.create_key(&new, &entropy, entry)).await;
+    let (id, plaintext) = made.map_err(|error| blocking::control_problem(&error))?;
+    let json = json!({ "keyId": id.as_str(), "key": plaintext.reveal() });
+    Ok(secret_shown::answer(StatusCode::CREATED, json, "key"))
+}
+
+/// `DELETE /v1/keys/{id}`: it is refused from now on.
+pub(super) async fn revoke(
+    State(admin): State<Admin>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let caller = admin.allow(&headers, Scope::Admin)?;
+    let key = KeyId::parse(&id).ok_or_else(|| unknown(&id))?;
+    let entry = admin.entry(&caller, "keys.revoke", &id);
+    let control = admin.parts.control.clone();
+    let found = blocking::run(move || control.revoke_key(&key, entry)).await;
+    if found.map_err(|error| blocking::control_problem(&error))? {
+        Ok(Json(json!({ "keyId": id, "revoked": true })))
+    } else {
+        Err(unknown(&id))
+    }
+}
+
+fn unknown(id: &str) -> Problem {
+    Problem::new(Code::NotFound, format!("there is no key `{id}`; GET /v1/keys lists them"))
+}

@@ -1,0 +1,74 @@
+//! `/v1/registry`: the types and apps in force.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use serde_json::{Value, json};
+
+use super::Admin;
+use crate::domain::catalog::{AppDef, EventDef, Lookup};
+use crate::http::page::{Page, Paging};
+use crate::http::problem::{Code, Problem};
+use crate::store::control::key::Scope;
+
+/// `GET /v1/registry/events`, by name.
+pub(super) async fn events(
+    State(admin): State<Admin>,
+    headers: HeaderMap,
+    paging: Paging,
+) -> Result<Json<Page<EventDef>>, Problem> {
+    admin.allow(&headers, Scope::Read)?;
+    let catalog = admin.parts.intake.catalog.current();
+    let sorted = catalog.events().cloned().collect();
+    Ok(Json(page(sorted, &paging, |event: &EventDef| event.event_type.as_str())))
+}
+
+/// `GET /v1/registry/events/{id}`.
+pub(super) async fn event(
+    State(admin): State<Admin>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Json<EventDef>, Problem> {
+    admin.allow(&headers, Scope::Read)?;
+    match admin.parts.intake.catalog.current().lookup(&id) {
+        Lookup::Known(event) | Lookup::Incomplete(event) => Ok(Json(event.clone())),
+        Lookup::Unknown { did_you_mean } => {
+            let problem = Problem::new(Code::NotFound, "the registry has no such type");
+            Err(problem.with("didYouMean", did_you_mean.map_or(Value::Null, |name| json!(name))))
+        }
+    }
+}
+
+/// `GET /v1/registry/apps`, by slug.
+pub(super) async fn apps(
+    State(admin): State<Admin>,
+    headers: HeaderMap,
+    paging: Paging,
+) -> Result<Json<Page<AppDef>>, Problem> {
+    admin.allow(&headers, Scope::Read)?;
+    let catalog = admin.parts.intake.catalog.current();
+    let sorted = catalog.apps().cloned().collect();
+    Ok(Json(page(sorted, &paging, |app: &AppDef| app.slug.as_str())))
+}
+
+/// `GET /v1/registry/apps/{id}`.
+pub(super) async fn app(
+    State(admin): State<Admin>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Json<AppDef>, Problem> {
+    admin.allow(&headers, Scope::Read)?;
+    let catalog = admin.parts.intake.catalog.current();
+    let missing = || Problem::new(Code::NotFound, "the registry has no such app");
+    catalog.app(&id).cloned().map(Json).ok_or_else(missing)
+}
+
+/// One page of `sorted`; the cursor is the last name of the page before.
+fn page<T>(sorted: Vec<T>, paging: &Paging, name: impl Fn(&T) -> &str) -> Page<T> {
+    let after = paging.cursor.as_deref().unwrap_or_default();
+    let from = if after.is_empty() { 0 } else { sorted.partition_point(|item| name(item) <= after) };
+    let total = sorted.len();
+    let items: Vec<T> = sorted.into_iter().skip(from).take(paging.limit.into()).collect();
+    let next = items.last().filter(|_| from + items.len() < total).map(|item| name(item).to_owned());
+    Page { items, next }
+}

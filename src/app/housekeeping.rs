@@ -1,0 +1,83 @@
+//! What runs beside the traffic: compaction, retention of the control store, quarantine release.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::admin::{Admin, release_learned};
+use crate::runtime::clock::Clock;
+use crate::store::control::Control;
+use crate::store::outbox::Outbox;
+
+const COMPACTION_EVERY: Duration = Duration::from_secs(20);
+const CONTROL_EVERY: Duration = Duration::from_mins(1);
+const DISMISS_EVERY: Duration = Duration::from_mins(10);
+/// How long the audit log looks back.
+const AUDIT_KEEP: Duration = Duration::from_hours(24 * 400);
+const PURGE_ROWS: u32 = 1_000;
+
+/// Compacts the outbox whenever its size says that it pays.
+pub(super) async fn compact(outbox: Arc<Outbox>, clock: Arc<dyn Clock>) {
+    loop {
+        clock.sleep(COMPACTION_EVERY).await;
+        let store = Arc::clone(&outbox);
+        match tokio::task::spawn_blocking(move || store.compact_if_due()).await {
+            Ok(Ok(true)) => tracing::info!("the outbox was compacted"),
+            Ok(Ok(false)) => {}
+            Ok(Err(error)) => tracing::error!(error = %error, "the outbox could not be compacted"),
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
+    }
+}
+
+/// Writes down when keys were last used, and purges what is past its time.
+pub(super) async fn tend_control(control: Arc<Control>, clock: Arc<dyn Clock>) {
+    loop {
+        clock.sleep(CONTROL_EVERY).await;
+        let (control, now) = (Arc::clone(&control), clock.now());
+        let tended = tokio::task::spawn_blocking(move || {
+            control.flush_last_used()?;
+            control.purge_answers(now, PURGE_ROWS)?;
+            control.purge_audit(now.minus(AUDIT_KEEP), PURGE_ROWS)
+        });
+        match tended.await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::error!(error = %error, "the control store could not be tended"),
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
+    }
+}
+
+/// Releases quarantined events of types that the registry has learned, now and after each `reloaded`.
+pub(super) async fn release_quarantine(admin: Admin, reloaded: Arc<tokio::sync::Notify>) {
+    loop {
+        match release_learned(&admin).await {
+            Ok(0) => {}
+            Ok(released) => {
+                tracing::info!(released, "quarantined events were released: their types are known now");
+            }
+            Err(problem) => {
+                tracing::error!(problem = problem.detail(), "quarantined events could not be released");
+            }
+        }
+        reloaded.notified().await;
+    }
+}
+
+/// Lets go of dead letters and quarantined events that are past their retention, so that the outbox and
+/// the journal can forget them.
+pub(super) async fn dismiss_old(admin: Admin, keep: Duration, clock: Arc<dyn Clock>) {
+    loop {
+        match crate::admin::dismiss_older(&admin, clock.now().minus(keep)).await {
+            Ok(0) => {}
+            Ok(dismissed) => tracing::info!(
+                dismissed,
+                "dead letters and quarantined events past their retention were dismissed"
+            ),
+            Err(problem) => tracing::error!(
+                problem = problem.detail(),
+                "what is past its retention could not be dismissed"
+            ),
+        }
+        clock.sleep(DISMISS_EVERY).await;
+    }
+}

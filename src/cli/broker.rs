@@ -1,0 +1,90 @@
+//! The running broker that a verb talks to: its address and a key, given or found in the config.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue, Method, Uri};
+use serde_json::Value;
+
+use super::client;
+use super::failure::Failure;
+use crate::config::{Config, process_vars};
+use crate::runtime::clock::SystemClock;
+
+/// Where the broker is and how it is asked.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The broker; the config's `server.listen` unless given.
+    #[arg(long, value_name = "URL", global = true)]
+    url: Option<Uri>,
+    /// A key as text, env:NAME or file:PATH; the administrator's of the config or the store unless given.
+    #[arg(long, value_name = "KEY", global = true)]
+    key: Option<String>,
+}
+
+/// A broker that can be asked.
+pub(super) struct Broker {
+    base: String,
+    key: HeaderValue,
+    clock: SystemClock,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Broker {
+    /// Finds the broker and the key.
+    pub(super) fn find(args: &Args, config: Option<&Path>) -> anyhow::Result<Self> {
+        let settings = match (&args.url, &args.key) {
+            (Some(_), Some(_)) => Config::default(),
+            _ => Config::load(config, process_vars())?,
+        };
+        let base = match &args.url {
+            Some(url) => url.to_string().trim_end_matches('/').to_owned(),
+            None => format!("http://{}", settings.server.listen),
+        };
+        let key = match &args.key {
+            Some(text) => super::credential::read(text)?.reveal().to_owned(),
+            None => administrators(&settings)?,
+        };
+        let mut key = HeaderValue::from_str(&format!("Bearer {}", key.trim()))
+            .map_err(|_| Failure::new("the key has characters that no key has", "copy it again, whole"))?;
+        key.set_sensitive(true);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(Self { base, key, clock: SystemClock::new(), runtime })
+    }
+
+    /// Asks for `path`; an answer that is no success is a failure with the broker's own words.
+    pub(super) fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
+        let url: Uri = format!("{}{path}", self.base).parse().map_err(|_| {
+            Failure::new(format!("{}{path} is no URL", self.base), "`--url` takes http://host:port")
+        })?;
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, self.key.clone());
+        let body = body.map(|json| Bytes::from(json.to_string())).unwrap_or_default();
+        let answer = self.runtime.block_on(client::call(method, &url, headers, body, &self.clock))?;
+        let json: Value = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
+        if (200..300).contains(&answer.status) {
+            return Ok(json);
+        }
+        let word = |name: &str| json[name].as_str().unwrap_or_default().to_owned();
+        let what = format!("the broker answered {} {}: {}", answer.status, word("code"), word("detail"));
+        let mend = match answer.status {
+            401 => "--key takes a key; `camino keys create` makes one",
+            403 => "--key takes a key with the scope that this needs",
+            _ => "its correlation id finds it in the log",
+        };
+        Err(Failure::new(what, format!("{mend} ({})", word("correlationId"))).into())
+    }
+}
+
+/// The administrator's key: of the config, else the one that the broker made in its store.
+fn administrators(settings: &Config) -> Result<String, Failure> {
+    if let Some(secret) = &settings.server.admin_key {
+        return Ok(secret.reveal().to_owned());
+    }
+    let path = settings.store.path.join(crate::store::control::admin_file::FILE);
+    std::fs::read_to_string(&path).map_err(|error| {
+        let mend = "give one with --key, or --config with the file the broker was started with";
+        Failure::new(format!("there is no key to ask with: {}: {error}", path.display()), mend)
+    })
+}

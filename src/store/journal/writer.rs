@@ -1,0 +1,212 @@
+//! The journal's one writer: follows the outbox's tail on a thread of its own.
+//!
+//! Tells the outbox what it may forget only after the transaction is durable. A full disk makes it wait
+//! and try again; a damaged file ends it with an error that names the mend.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use tokio_util::sync::CancellationToken;
+
+use super::batch::Batch;
+use super::intern::Interned;
+use super::purge::Purged;
+use super::schema;
+use super::seed::Failure;
+use super::{Error, Reached, sql_error};
+use crate::runtime::clock::Clock;
+use crate::store::outbox::Outbox;
+use crate::store::outbox::record::Commit;
+
+/// Longest wait for a commit before looking at the stop sign again.
+const PATIENCE: Duration = Duration::from_millis(250);
+/// How long commits are gathered into one transaction, unless there are many.
+const GATHER: Duration = Duration::from_millis(50);
+/// Commits that are many.
+const GATHER_COMMITS: u64 = 64;
+/// Bytes of commits read at once.
+const READ_BYTES_MAX: usize = 8 << 20;
+/// Events and moves after which a transaction takes no further commit in.
+const BATCH_EVENTS_MAX: usize = 1_024;
+/// See [`BATCH_EVENTS_MAX`].
+const BATCH_MOVES_MAX: usize = 4_096;
+/// From the end of a purge to the next one.
+const PURGE_EVERY: Duration = Duration::from_secs(300);
+/// Events looked at by one slice of a purge.
+const PURGE_EVENTS: usize = 1_024;
+
+/// How long things are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Retention {
+    /// Events whose deliveries are all over.
+    pub keep_events: Duration,
+    /// Events with a dead delivery, and those in quarantine.
+    pub keep_dead: Duration,
+}
+
+/// The journal's writing side.
+pub struct Writer {
+    pub(super) path: PathBuf,
+    pub(super) db: Connection,
+    interned: Interned,
+    position: u64,
+    next_seq: u64,
+    reached: Reached,
+    /// The first event that the purge under way has not looked at.
+    pub(super) purge_from: u64,
+}
+
+impl Writer {
+    pub(super) fn open(path: &Path, reached: Reached) -> Result<Self, Error> {
+        let db = schema::open_writer(path)?;
+        let (position, next_seq) = db
+            .query_row("SELECT position, next_seq FROM progress", (), |row| {
+                Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?.cast_unsigned()))
+            })
+            .map_err(|error| sql_error(path, &error))?;
+        reached.set(next_seq);
+        let (path, interned) = (path.to_path_buf(), Interned::default());
+        Ok(Self { path, db, interned, position, next_seq, reached, purge_from: 0 })
+    }
+
+    /// The last commit of the outbox that is in the journal.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Follows `outbox` until `stop`, or until it closes; then takes in what is left and returns. Purges in
+    /// between. Blocks: meant for a thread of its own. The outbox is best closed after it has returned.
+    pub fn run(
+        &mut self,
+        outbox: &Outbox,
+        clock: &dyn Clock,
+        retention: &Retention,
+        stop: &CancellationToken,
+    ) -> Result<(), Error> {
+        self.begin(outbox)?;
+        let mut purge_at = clock.monotonic() + PURGE_EVERY;
+        loop {
+            let open = outbox.tail().wait(self.position, PATIENCE);
+            let stopping = stop.is_cancelled() || !open;
+            if !stopping {
+                outbox.tail().wait(self.position + GATHER_COMMITS, GATHER);
+            }
+            let purging = !stopping && clock.monotonic() >= purge_at;
+            let done = self.follow(outbox).and_then(|()| {
+                if purging { self.purge(clock.now(), retention, PURGE_EVENTS) } else { Ok(Purged::default()) }
+            });
+            match done {
+                Ok(purged) if purging && !purged.more => purge_at = clock.monotonic() + PURGE_EVERY,
+                Ok(_) => {}
+                Err(error) if error.passes() && !stopping => {
+                    tracing::error!(error = %error, "the journal cannot be written; it will try again");
+                    // Nothing grows this far: a wait that the outbox's end cuts short.
+                    outbox.tail().wait(u64::MAX, PATIENCE);
+                }
+                Err(error) => return Err(error),
+            }
+            if stopping {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Checks that the journal belongs to `outbox`, and fills one that starts anew. [`run`](Self::run)
+    /// begins with it.
+    pub fn begin(&mut self, outbox: &Outbox) -> Result<(), Error> {
+        let head = outbox.tail().head();
+        if self.position > head || self.next_seq > outbox.next_seq() {
+            let detail = format!("ends at commit {} of an outbox that ends at {head}", self.position);
+            return Err(Error::Foreign { path: self.path.clone(), detail });
+        }
+        self.seed_names(outbox)?;
+        if self.position == 0 || self.has_gap(outbox)? {
+            self.seed(outbox)?;
+        }
+        outbox.journalled(self.position);
+        Ok(())
+    }
+
+    /// Whether the outbox has forgotten events that the journal never saw: the file was put back from a
+    /// copy. What is still held comes back; the rest is lost to the journal.
+    fn has_gap(&self, outbox: &Outbox) -> Result<bool, Error> {
+        let commits = outbox.commits_after(self.position, READ_BYTES_MAX)?;
+        let next = commits.iter().flat_map(|commit| &commit.record.heads).map(|head| head.seq).next();
+        let next = next.or_else(|| commits.is_empty().then(|| outbox.next_seq()));
+        let has_gap = next.is_some_and(|next| next > self.next_seq);
+        if has_gap {
+            tracing::warn!(path = %self.path.display(), "the journal misses events that are over");
+        }
+        Ok(has_gap)
+    }
+
+    /// Takes in everything that is there now.
+    pub fn follow(&mut self, outbox: &Outbox) -> Result<(), Error> {
+        loop {
+            let commits = outbox.commits_after(self.position, READ_BYTES_MAX)?;
+            if commits.is_empty() {
+                return Ok(());
+            }
+            let mut rest = commits.as_slice();
+            while !rest.is_empty() {
+                let (now, later) = rest.split_at(batch_len(rest));
+                self.apply(now)?;
+                outbox.journalled(self.position);
+                rest = later;
+            }
+        }
+    }
+
+    fn apply(&mut self, commits: &[Arc<Commit>]) -> Result<(), Error> {
+        let position = commits.last().map_or(self.position, |commit| commit.number);
+        self.transact(position, |batch| {
+            commits.iter().try_for_each(|commit| batch.apply(commit).map_err(Failure::Sql))
+        })
+    }
+
+    /// One durable transaction that leaves the journal at `position`.
+    pub(super) fn transact(
+        &mut self,
+        position: u64,
+        fill: impl FnOnce(&mut Batch<'_>) -> Result<(), Failure>,
+    ) -> Result<(), Error> {
+        let done = (|| {
+            let tx = self.db.transaction().map_err(Failure::Sql)?;
+            let mut batch = Batch::new(&tx, &mut self.interned, self.next_seq);
+            fill(&mut batch)?;
+            let next_seq = batch.finish(position).map_err(Failure::Sql)?;
+            tx.commit().map_err(Failure::Sql)?;
+            Ok(next_seq)
+        })();
+        match done {
+            Ok(next_seq) => {
+                self.position = self.position.max(position);
+                self.next_seq = next_seq;
+                self.reached.set(next_seq);
+                Ok(())
+            }
+            Err(failure) => {
+                // What the transaction had numbered is gone with it.
+                self.interned.forget();
+                Err(match failure {
+                    Failure::Sql(error) => sql_error(&self.path, &error),
+                    Failure::Outbox(error) => Error::Outbox(error),
+                })
+            }
+        }
+    }
+}
+
+/// How many of `commits` go into one transaction: at least one.
+fn batch_len(commits: &[Arc<Commit>]) -> usize {
+    let (mut events, mut moves) = (0, 0);
+    let fits = commits.iter().take_while(|commit| {
+        let fits = events < BATCH_EVENTS_MAX && moves < BATCH_MOVES_MAX;
+        events += commit.events.len();
+        moves += commit.record.moves.len();
+        fits
+    });
+    fits.count().max(1)
+}

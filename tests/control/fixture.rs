@@ -1,0 +1,39 @@
+//! A store in a folder of its own, and the small values that all tests of it need.
+
+use camino_broker::domain::id::AppSlug;
+use camino_broker::domain::time::Millis;
+use camino_broker::store::control::Control;
+use camino_broker::store::control::audit::{Actor, Entry};
+use camino_broker::store::control::key::{KeyId, NewKey, Scope};
+use tempfile::TempDir;
+
+pub const NOW: Millis = Millis(1_776_340_800_000);
+
+pub fn store() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+pub fn open(store: &TempDir) -> Control {
+    Control::open(store.path()).unwrap()
+}
+
+pub fn entry(action: &str) -> Entry {
+    Entry::new(NOW, Actor { key_id: Some(KeyId::admin()), name: "admin".to_owned() }, action, "")
+}
+
+pub fn new_key(name: &str, scopes: &[Scope]) -> NewKey {
+    let source = scopes.contains(&Scope::EventsWrite).then(|| app("bloom"));
+    NewKey { name: name.to_owned(), scopes: scopes.iter().copied().collect(), source, expires_at: None }
+}
+
+pub fn app(slug: &str) -> AppSlug {
+    AppSlug::new(slug).unwrap()
+}
+
+pub fn actions(control: &Control) -> Vec<String> {
+    control.audit(None, 100).unwrap().items.into_iter().map(|item| item.entry.action).collect()
+}
+
+pub fn later(ms: u64) -> Millis {
+    Millis(NOW.0 + ms)
+}

@@ -1,0 +1,23 @@
+//! The whole broker over real HTTP: the real `App` on a free port with a store of its own, signed posts
+//! in, fake receivers out. Every row of the two tables of answers, ingest's and delivery's, is a test here.
+//!
+//! Waits end by signal or by what the broker says of itself at `/metrics`, never by time alone.
+
+#[cfg(test)]
+mod accepted;
+#[cfg(test)]
+mod app;
+#[cfg(test)]
+mod batch;
+#[cfg(test)]
+mod client;
+#[cfg(test)]
+mod draft;
+#[cfg(test)]
+mod order;
+#[cfg(test)]
+mod proofs;
+#[cfg(test)]
+mod refused;
+#[cfg(test)]
+mod unavailable;

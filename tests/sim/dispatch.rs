@@ -1,0 +1,294 @@
+//! The fake dispatcher: carries inputs to the real scheduler and its actions to the store and the
+//! network, and judges every one of them.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
+use camino_broker::domain::breaker::State;
+use camino_broker::domain::delivery::{Next, Progress};
+use camino_broker::domain::invariant;
+use camino_broker::domain::scheduler::{Action, Block, Claimed, Finished, Input, LaneId};
+use camino_broker::store::outbox::index::Claims;
+use camino_broker::store::outbox::record::{AttemptNote, Change, Move};
+
+use crate::plant::Plant;
+use crate::receivers;
+use crate::swarm::CrashPoint;
+use crate::world::{Breakers, Event, Flight, Reply, World};
+
+fn told(lane: LaneId, seq: u64) -> impl Fn(invariant::Error) -> String {
+    move |error| format!("delivery {seq} of lane {lane}: {error}")
+}
+
+impl World {
+    /// Gives the scheduler an input and does what it says, until it says nothing more.
+    pub fn feed(&mut self, input: Input) -> Result<(), String> {
+        self.feed_result(input, None)
+    }
+
+    /// As [`feed`](Self::feed); `answered` is the delivery and attempt whose result the input is.
+    fn feed_result(&mut self, input: Input, answered: Option<(LaneId, u64, u16)>) -> Result<(), String> {
+        let (life, mut answered) = (self.life, answered);
+        if !self.up() {
+            return Ok(());
+        }
+        let mut inbox = VecDeque::from([input]);
+        while let Some(input) = inbox.pop_front() {
+            self.note(|_| format!("  > {input:?}"));
+            let mut actions = Vec::new();
+            self.scheduler.on(input, self.now(), &mut actions);
+            for action in actions {
+                self.note(|_| format!("  < {action:?}"));
+                self.act(action, answered, &mut inbox)?;
+                if self.life != life {
+                    return Ok(());
+                }
+            }
+            answered = None;
+            self.observe()?;
+        }
+        Ok(())
+    }
+
+    fn act(
+        &mut self,
+        action: Action,
+        answered: Option<(LaneId, u64, u16)>,
+        inbox: &mut VecDeque<Input>,
+    ) -> Result<(), String> {
+        match action {
+            Action::Claim { lane, limit } => self.claim(lane, limit, inbox),
+            Action::Send { lane, seq, attempt, probe } => self.send(lane, seq, attempt, probe)?,
+            Action::Settle { lane, seq, progress, next } => {
+                self.settle(lane, seq, progress, next, answered)?;
+            }
+            Action::Release { lane, deliveries } => self.release(lane, &deliveries),
+            Action::Breaker { lane, state } => {
+                let breakers = self
+                    .breakers
+                    .entry(lane)
+                    .or_insert(Breakers { before: State::Closed, now: State::Closed });
+                *breakers = Breakers { before: breakers.now, now: state };
+            }
+            Action::Disable { lane } => {
+                let receiver = self.store.receiver(lane);
+                let before = self.blocks[receiver].replace(Block::Disabled);
+                if before.is_some() {
+                    return Ok(());
+                }
+                // A person sees to it, sooner or later.
+                let wait =
+                    if self.calm { Duration::from_secs(1) } else { self.rng.millis(60_000, 3_600_000) };
+                self.after(wait, Event::Unblock(receiver));
+            }
+            Action::Parked { lane, parked } => self.store.park(lane, parked),
+        }
+        Ok(())
+    }
+
+    fn claim(&mut self, lane: LaneId, limit: usize, inbox: &mut VecDeque<Input>) {
+        let claims = self.store.index.claim(lane, limit, self.now());
+        if self.plant == Plant::ClaimedTwice && self.rng.percent(20) {
+            self.store.index.release(lane, &claims.deliveries);
+        }
+        if self.rng.percent(self.plan.late_claims) {
+            let late = self.rng.millis(1, 500);
+            self.after(late, Event::Claims { life: self.life, lane, claims });
+        } else {
+            inbox.push_back(answer(lane, claims));
+        }
+    }
+
+    pub fn claims(&mut self, lane: LaneId, claims: Claims) -> Result<(), String> {
+        self.feed(answer(lane, claims))
+    }
+
+    fn send(&mut self, lane: LaneId, seq: u64, attempt: u16, probe: bool) -> Result<(), String> {
+        if self.crash_if(CrashPoint::BeforeSend) {
+            return Ok(());
+        }
+        let receiver = self.store.receiver(lane);
+        let told = told(lane, seq);
+        let breaker = self.breakers.get(&lane).copied();
+        let state = breaker.map_or(State::Closed, |seen| if probe { seen.before } else { seen.now });
+        invariant::may_send(self.blocks[receiver], state, probe, self.now()).map_err(&told)?;
+        if self.draining() {
+            return Err(format!("delivery {seq} of lane {lane} was sent in a drain"));
+        }
+        let policy = self.policies[receiver].clone();
+        let until = self.now().plus(policy.lease);
+        let before = self.live.insert((lane, seq), Flight { attempt, probe, until });
+        invariant::only_one_live(before.map(|flight| flight.attempt), attempt).map_err(&told)?;
+        let last = self.last_attempt.insert((lane, seq), attempt);
+        invariant::numbers_rise(last, attempt).map_err(&told)?;
+        let of_lane = self.live.range((lane, 0)..=(lane, u64::MAX)).count();
+        invariant::within_cap(of_lane, policy.in_flight_max).map_err(&told)?;
+        invariant::within_cap(self.live.len(), self.plan.in_flight_max).map_err(&told)?;
+        self.stats.sends += 1;
+        self.stats.probes += u64::from(probe);
+        self.passed_over = if receiver == 0 { 0 } else { self.passed_over + 1 };
+        let life = self.life;
+        let (mood, now) = (self.moods[receiver], self.now());
+        for (late, outcome) in receivers::answers(mood, policy.lease, policy.retry.max, now, &mut self.rng) {
+            let reply = Reply { life, lane, seq, attempt, outcome, probe };
+            if self.rng.percent(self.plan.repeats) {
+                let again = late + self.rng.millis(0, 60_000);
+                self.after(again, Event::Reply(reply.clone()));
+            }
+            self.after(late, Event::Reply(reply));
+        }
+        self.crash_if(CrashPoint::AfterSend);
+        Ok(())
+    }
+
+    /// A result has come back.
+    pub fn reply(&mut self, reply: &Reply) -> Result<(), String> {
+        let Reply { lane, seq, attempt, outcome, probe, .. } = *reply;
+        let Some(entry) = self.ledger.deliveries.get(&(lane, seq)).copied() else {
+            return Err(format!("delivery {seq} of lane {lane} was sent and is not known"));
+        };
+        let live = self.live.get(&(lane, seq)).map(|flight| flight.attempt);
+        let mut taken = attempt;
+        if live != Some(attempt) {
+            self.stats.stale += 1;
+            if self.plant == Plant::NoFence {
+                let Some(live) = live else {
+                    // Nobody waits for it, and it is settled all the same.
+                    let progress = Progress { attempts: attempt, charged: attempt };
+                    let change = Change::Dead(camino_broker::domain::outcome::Reason::Rejected);
+                    self.push_move(lane, seq, progress, change, Some(probe));
+                    return Ok(());
+                };
+                taken = live;
+            }
+        }
+        let entropy = self.rng.u64();
+        let finished =
+            Finished { lane, seq, attempt: taken, outcome, accepted_at: entry.accepted_at, entropy };
+        self.feed_result(Input::Finished(finished), Some((lane, seq, attempt)))
+    }
+
+    fn settle(
+        &mut self,
+        lane: LaneId,
+        seq: u64,
+        progress: Progress,
+        next: Next,
+        answered: Option<(LaneId, u64, u16)>,
+    ) -> Result<(), String> {
+        if self.crash_if(CrashPoint::BeforeSettle) {
+            return Ok(());
+        }
+        let told = told(lane, seq);
+        let Some(flight) = self.live.remove(&(lane, seq)) else {
+            return Err(format!("delivery {seq} of lane {lane} was settled, but was not under way"));
+        };
+        invariant::own_result(flight.attempt, progress.attempts).map_err(&told)?;
+        match answered {
+            Some((of, event, attempt)) if (of, event) == (lane, seq) => {
+                invariant::own_result(attempt, progress.attempts).map_err(&told)?;
+            }
+            _ if flight.until > self.now() => {
+                return Err(format!("delivery {seq} of lane {lane} was given up before its lease was over"));
+            }
+            _ => {}
+        }
+        let change = match next {
+            Next::Delivered => Change::Delivered,
+            Next::Retry { due } => Change::Retry { due },
+            Next::Dead(reason) => Change::Dead(reason),
+            Next::Park => Change::Park,
+        };
+        let progress = match self.plant {
+            Plant::AttemptUncounted => {
+                Progress { attempts: progress.attempts - 1, charged: progress.charged.saturating_sub(1) }
+            }
+            Plant::ChargeUncounted => Progress { charged: 0, ..progress },
+            _ => progress,
+        };
+        self.push_move(lane, seq, progress, change, Some(flight.probe));
+        self.crash_if(CrashPoint::AfterSettle);
+        Ok(())
+    }
+
+    pub fn push_move(
+        &mut self,
+        lane: LaneId,
+        seq: u64,
+        progress: Progress,
+        change: Change,
+        attempt: Option<bool>,
+    ) {
+        let at = self.now();
+        let note = attempt.map(|probe| {
+            Box::new(AttemptNote {
+                started_at: at,
+                duration_ms: 1,
+                probe,
+                status: None,
+                reason: None,
+                error: None,
+                excerpt: None,
+            })
+        });
+        self.store.settle(Move { seq, lane, at, progress, change, note });
+    }
+
+    fn release(&mut self, lane: LaneId, deliveries: &[Claimed]) {
+        if self.plant != Plant::ReleaseForgotten {
+            self.store.index.release(lane, deliveries);
+        }
+        self.announce([lane].into());
+    }
+
+    /// Tells the scheduler, in a moment, that there is something to claim.
+    pub fn announce(&mut self, lanes: BTreeSet<LaneId>) {
+        let soon = self.rng.millis(0, 5);
+        self.after(soon, Event::Available { life: self.life, lanes });
+    }
+
+    pub fn available(&mut self, lanes: &BTreeSet<LaneId>) -> Result<(), String> {
+        for lane in lanes {
+            if self.known.insert(*lane) {
+                self.introduce(*lane)?;
+            }
+            self.feed(Input::Available(*lane))?;
+            if !self.up() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// What the scheduler's own counters say must agree with what was seen of it.
+    fn observe(&mut self) -> Result<(), String> {
+        if self.scheduler.in_flight() != self.live.len() {
+            return Err(format!("{} in flight, {} seen", self.scheduler.in_flight(), self.live.len()));
+        }
+        for lane in self.known.clone() {
+            let receiver = self.store.receiver(lane);
+            let (flying, ready) = self.scheduler.window(lane);
+            let seen = self.live.range((lane, 0)..=(lane, u64::MAX)).count();
+            if flying != seen || ready > self.window_max[receiver] {
+                return Err(format!("lane {lane} has {flying} in flight, {seen} seen, {ready} ready"));
+            }
+            let could_send = ready > 0 && flying < self.policies[receiver].in_flight_max && !self.draining();
+            if receiver == 0 && self.plan.canary {
+                if !could_send {
+                    self.passed_over = 0;
+                }
+                invariant::turns_are_fair(self.passed_over, self.plan.receivers)
+                    .map_err(|error| format!("lane {lane}: {error}"))?;
+            }
+        }
+        if !self.known.iter().any(|lane| self.store.receiver(*lane) == 0) {
+            self.passed_over = 0;
+        }
+        Ok(())
+    }
+}
+
+fn answer(lane: LaneId, claims: Claims) -> Input {
+    let Claims { deliveries, next_due, more } = claims;
+    Input::Claimed { lane, deliveries, next_due, more }
+}
