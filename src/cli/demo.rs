@@ -61,7 +61,10 @@ pub(super) struct Args {
 /// Runs the verb.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     log::init("warn", log::Format::Text)?;
-    let folder = Folder::make(&OsEntropy).context("cannot make a folder for the demo's store")?;
+    let folder = Folder::make(&OsEntropy).map_err(|error| {
+        let what = format!("cannot make a folder in {}: {error}", std::env::temp_dir().display());
+        Failure::new(what, "set TMPDIR to a folder that can be written")
+    })?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(play(args, &folder));
     runtime.shutdown_background();

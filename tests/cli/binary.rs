@@ -79,9 +79,9 @@ impl Place {
 
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_camino"));
-        command.args(args).current_dir(self.dir.path()).env_clear().envs(&self.vars);
+        command.args(args).current_dir(self.dir.path()).env_clear();
         // The width of help, and where the demo puts its store.
-        command.env("COLUMNS", "100").env("TMPDIR", self.dir.path());
+        command.env("COLUMNS", "100").env("TMPDIR", self.dir.path()).envs(&self.vars);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

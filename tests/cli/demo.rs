@@ -1,5 +1,6 @@
 //! The demo, once: everything arrives, and nothing stays behind.
 
+use insta::assert_snapshot;
 use serde_json::Value;
 
 use super::binary::Place;
@@ -30,6 +31,19 @@ fn as_json_each_line_is_an_object() {
     let failed: Vec<&&Value> = attempts.iter().filter(|attempt| attempt["status"] == 503).collect();
     assert!(failed.len() == 2 && failed.iter().all(|attempt| attempt["receiver"] == "cosmos-pet"));
     assert_eq!(lines.last().unwrap()["missing"], serde_json::json!([]));
+}
+
+#[test]
+fn without_a_place_for_its_store_it_says_so() {
+    let mut place = Place::new();
+    place.var("TMPDIR", "/none");
+    let ran = place.run(&["demo", "--once"]);
+    assert_snapshot!(ran.told(), @r"
+    exit 1
+    -- stderr
+    camino: cannot make a folder in /none: No such file or directory (os error 2)
+      set TMPDIR to a folder that can be written
+    ");
 }
 
 #[test]
