@@ -15,6 +15,8 @@ fn help_names_every_verb() {
 
     Commands:
       serve     Run the broker (the default)
+      explain   Say why each receiver does or does not get an event
+      keys      Make, list and revoke keys
       demo      See it work: a broker, five receivers and three events, all on this machine
       send      Sign an event and post it to a broker
       verify    Say whether a request proves where it comes from, and if not, why

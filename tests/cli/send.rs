@@ -59,13 +59,13 @@ fn a_file_is_accepted_once_and_then_known() {
     exit 0
     -- stdout
     202 accepted  evt_1
-      colectiva  dlv_4d296d6ad86c6e701bf9807025859995
+      colectiva  dlv_cd9e80794db1424bf6774d296d6ad86c
     ");
     assert_snapshot!(place.run(&args).told(), @r"
     exit 0
     -- stdout
     200 duplicate  evt_1
-      colectiva  dlv_4d296d6ad86c6e701bf9807025859995
+      colectiva  dlv_cd9e80794db1424bf6774d296d6ad86c
     ");
 }
 
@@ -114,7 +114,7 @@ fn nobody_there() {
     assert_snapshot!(place.run(&args).told(), @r"
     exit 1
     -- stderr
-    camino: cannot post to http://127.0.0.1:9/v1/events: Connection refused (os error 111)
+    camino: cannot reach http://127.0.0.1:9/v1/events: Connection refused (os error 111)
       is the broker running there? `--url` names another address
     ");
 }
