@@ -32,6 +32,9 @@ pub enum Error {
     /// The data has mistakes; all of them are here, in the order of the files.
     #[error("{}", problem::listed(.0))]
     Invalid(Vec<Problem>),
+    /// The folder is being written all the time.
+    #[error("the files change while they are read; write them elsewhere and move the folder into place")]
+    Restless,
     /// The folder cannot be watched.
     #[error("cannot watch {path}: {cause}")]
     Watch {

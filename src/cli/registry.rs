@@ -57,7 +57,7 @@ pub(super) fn open(path: Option<&Path>) -> Result<Catalog, Failure> {
             let mend = format!("`camino registry check {}` lists all", option(path));
             Failure::new(unusable(path, &problems), mend)
         }
-        other @ Error::Watch { .. } => Failure::new(other.to_string(), "try again"),
+        other @ (Error::Watch { .. } | Error::Restless) => Failure::new(other.to_string(), "try again"),
     })
 }
 

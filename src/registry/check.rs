@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::read::Reader;
+use super::read::{Files, Reader};
 use super::{Cause, Problem, Source, embedded};
 use crate::domain::catalog::{Catalog, Status};
 
@@ -65,7 +65,7 @@ pub fn check(source: &Source) -> Report {
     }
 }
 
-fn unused_schemas(source: &Source, used: &BTreeSet<String>) -> Vec<Problem> {
+fn unused_schemas(source: &Source, used: &Files) -> Vec<Problem> {
     let present: BTreeSet<String> = match source {
         Source::Embedded => embedded::files().map(|(name, _)| name.to_owned()).collect(),
         // A folder that cannot be listed is no warning: what is needed from it is a problem already.
@@ -76,9 +76,10 @@ fn unused_schemas(source: &Source, used: &BTreeSet<String>) -> Vec<Problem> {
             .map(|name| format!("schemas/{name}"))
             .collect(),
     };
-    let unused = present.difference(used).filter(|name| {
-        name.starts_with("schemas/")
+    let unused = present.into_iter().filter(|name| {
+        !used.contains_key(name)
+            && name.starts_with("schemas/")
             && std::path::Path::new(name).extension().is_some_and(|end| end == "json")
     });
-    unused.map(|name| Problem { file: name.clone(), place: String::new(), cause: Cause::Unused }).collect()
+    unused.map(|name| Problem { file: name, place: String::new(), cause: Cause::Unused }).collect()
 }

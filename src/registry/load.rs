@@ -1,18 +1,22 @@
 //! Makes a catalog of a registry's files.
 //!
 //! All or nothing: one mistake anywhere and there is no catalog, but the error lists every mistake.
+//! What comes of it was on the disk all at once: a folder that changed while it was read is read again.
 
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Component, Path};
 
-use super::read::Reader;
+use super::read::{Reader, Reading, digest};
 use super::{Cause, Error, Source, embedded};
 use crate::domain::catalog::Catalog;
 
 /// Largest file of a registry, in bytes.
 const FILE_BYTES_MAX: u64 = 8 << 20;
+
+/// Times that a folder is read before it counts as one that never comes to rest.
+const READS_MAX: usize = 8;
 
 /// Reads the registry in the folder `path`.
 pub fn from_dir(path: impl AsRef<Path>) -> Result<Catalog, Error> {
@@ -21,11 +25,22 @@ pub fn from_dir(path: impl AsRef<Path>) -> Result<Catalog, Error> {
 
 /// Reads the registry from `source`.
 pub fn load(source: &Source) -> Result<Catalog, Error> {
-    let read = Reader::read(source);
+    let read = whole(source)?;
     match read.catalog {
         Some(catalog) => Ok(catalog),
         None => Err(Error::Invalid(read.problems)),
     }
+}
+
+/// A reading whose files stood beside each other as they were read.
+pub(super) fn whole(source: &Source) -> Result<Reading, Error> {
+    for _ in 0..READS_MAX {
+        let read = Reader::read(source);
+        if read.files.iter().all(|(name, held)| digest(source, name) == *held) {
+            return Ok(read);
+        }
+    }
+    Err(Error::Restless)
 }
 
 impl Source {

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use super::Source;
 use super::problem::{Cause, Problem};
@@ -29,7 +30,15 @@ pub(super) struct Reading {
     /// Every problem, in the order of the files.
     pub(super) problems: Vec<Problem>,
     /// The files that were asked for.
-    pub(super) files: BTreeSet<String>,
+    pub(super) files: Files,
+}
+
+/// Files by name, each with the digest of what it held; `None` for one that could not be read.
+pub(super) type Files = BTreeMap<String, Option<[u8; 32]>>;
+
+/// What a file holds, to compare.
+pub(super) fn digest(source: &Source, name: &str) -> Option<[u8; 32]> {
+    source.text(name).ok().map(|text| Sha256::digest(text.as_bytes()).into())
 }
 
 /// Reads one registry.
@@ -39,13 +48,13 @@ pub(super) struct Reader<'a> {
     /// events are not blamed for it.
     slugs: Option<BTreeSet<AppSlug>>,
     problems: Vec<Problem>,
-    files: BTreeSet<String>,
+    files: Files,
 }
 
 impl<'a> Reader<'a> {
     /// Reads the registry from `source`.
     pub(super) fn read(source: &'a Source) -> Reading {
-        let mut reader = Self { source, slugs: None, problems: Vec::new(), files: BTreeSet::new() };
+        let mut reader = Self { source, slugs: None, problems: Vec::new(), files: Files::new() };
         let apps = reader.apps();
         let events = reader.events();
         let catalog = match Catalog::new(apps, events) {
@@ -61,8 +70,10 @@ impl<'a> Reader<'a> {
 
     /// The JSON in the file `name`, or where in that file and why there is none.
     fn parsed(&mut self, name: &str) -> Result<Value, (String, Cause)> {
-        self.files.insert(name.to_owned());
-        let text = self.source.text(name).map_err(|cause| (String::new(), cause))?;
+        let text = self.source.text(name);
+        let held = text.as_ref().ok().map(|text| Sha256::digest(text.as_bytes()).into());
+        self.files.insert(name.to_owned(), held);
+        let text = text.map_err(|cause| (String::new(), cause))?;
         serde_json::from_str(&text).map_err(|error| {
             let place = format!("line {} column {}", error.line(), error.column());
             (place, Cause::Syntax(without_place(&error)))

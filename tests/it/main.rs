@@ -28,6 +28,8 @@ mod proofs;
 #[cfg(test)]
 mod refused;
 #[cfg(test)]
+mod reload;
+#[cfg(test)]
 mod restart;
 #[cfg(test)]
 mod retried;
