@@ -14,6 +14,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -229,9 +230,15 @@ fn key_check(control: Arc<Control>) -> KeyCheck {
 fn sink(config: &Config, ports: &Ports) -> Result<HttpSink, Error> {
     let options = SinkOptions {
         allowed_networks: config.delivery.allowed_networks.clone(),
-        retry_after_max: config.delivery.retry.max,
+        // Each receiver's own policy caps it again.
+        retry_after_max: longest_wait(config),
     };
     Ok(HttpSink::new(options, Arc::clone(&ports.clock))?)
+}
+
+fn longest_wait(config: &Config) -> Duration {
+    let own = config.apps.keys().map(|app| config.retry_for(app).max);
+    own.chain([config.delivery.retry.max]).max().unwrap_or_default()
 }
 
 fn bounds(config: &Config) -> Bounds {

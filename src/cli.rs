@@ -21,7 +21,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use failure::Failure;
 
@@ -59,6 +59,11 @@ enum Verb {
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let config = cli.config.as_deref();
+    if let (Some(_), Some(verb @ (Verb::Demo(_) | Verb::Verify(_)))) = (config, &cli.verb) {
+        let verb = if matches!(verb, Verb::Demo(_)) { "demo" } else { "verify" };
+        let text = format!("`camino {verb}` reads no config, so `--config` has no meaning here");
+        Cli::command().error(clap::error::ErrorKind::ArgumentConflict, text).exit();
+    }
     let outcome = match cli.verb.unwrap_or(Verb::Serve) {
         Verb::Serve => serve::run(config),
         Verb::Explain(args) => explain::run(&args, config),
@@ -66,7 +71,7 @@ pub fn run() -> ExitCode {
         Verb::Demo(args) => demo::run(&args),
         Verb::Send(args) => send::run(&args, config),
         Verb::Verify(args) => verify::run(&args),
-        Verb::Registry(verb) => registry::run(&verb),
+        Verb::Registry(verb) => registry::run(verb, config),
     };
     outcome.unwrap_or_else(|error| {
         complain(&error);

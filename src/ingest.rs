@@ -21,6 +21,7 @@ use axum::routing::{get, post};
 use crate::config::Ingest as Settings;
 use crate::domain::id::AppSlug;
 use crate::domain::time::Millis;
+use crate::http::body::Budget;
 use crate::outbox::Intake;
 use crate::runtime::clock::Clock;
 use crate::telemetry::metrics::Metrics;
@@ -29,6 +30,9 @@ use slowdown::Slowdown;
 
 /// Most events in a batch.
 pub const BATCH_ITEMS_MAX: usize = 500;
+
+/// Memory for bodies that are being read and judged, beyond 16 KiB of each.
+const BODIES_BYTES_MAX: usize = 64 << 20;
 
 /// Says for which source a bearer key may post events, if for any.
 pub type KeyCheck = Arc<dyn Fn(&str, Millis) -> Option<AppSlug> + Send + Sync>;
@@ -48,6 +52,7 @@ struct Shared {
     draining: Arc<AtomicBool>,
     slowdown: Slowdown,
     quotas: Quotas,
+    bodies: Budget,
 }
 
 /// What ingest is given.
@@ -71,8 +76,19 @@ impl Ingest {
     pub fn new(parts: Parts) -> Self {
         let Parts { intake, settings, clock, metrics, keys, draining } = parts;
         let (slowdown, quotas) = (Slowdown::default(), Quotas::default());
+        let bodies = Budget::new(BODIES_BYTES_MAX);
         Self {
-            shared: Arc::new(Shared { intake, settings, clock, metrics, keys, draining, slowdown, quotas }),
+            shared: Arc::new(Shared {
+                intake,
+                settings,
+                clock,
+                metrics,
+                keys,
+                draining,
+                slowdown,
+                quotas,
+                bodies,
+            }),
         }
     }
 

@@ -8,6 +8,7 @@ use super::stores::JOURNAL_FILE;
 use crate::runtime::clock::Clock;
 use crate::store::journal::Reader;
 use crate::store::outbox::Outbox;
+use crate::telemetry::event;
 use crate::telemetry::metrics::Metrics;
 
 const EVERY: Duration = Duration::from_secs(1);
@@ -28,7 +29,9 @@ impl Measured {
         loop {
             let now = Arc::clone(&measured);
             // Sizes are asked of the disk, and the engine answers between two commits.
-            let _ = tokio::task::spawn_blocking(move || now.refresh()).await;
+            if let Err(error) = tokio::task::spawn_blocking(move || now.refresh()).await {
+                event::GaugesStale { reason: &error.to_string() }.emit();
+            }
             measured.clock.sleep(EVERY).await;
         }
     }
@@ -43,6 +46,8 @@ impl Measured {
             depth("pending", counts.open.saturating_sub(counts.waiting + counts.claimed));
             depth("retrying", counts.waiting);
             depth("in_flight", counts.claimed);
+            // Shown before the breaker first moves, too.
+            self.metrics.breaker_state.with_label_values(&[receiver.as_str()]);
             self.metrics.dead_letters.with_label_values(&[receiver.as_str()]).set(gauge(counts.dead));
             let oldest = counts.oldest_seq.and_then(|seq| self.outbox.load(seq).ok().flatten());
             let age = oldest.map_or(0, |event| self.clock.now().since(event.accepted_at).as_secs());
@@ -56,7 +61,8 @@ impl Measured {
             bytes("payloads", held);
         }
         for (kind, file) in [("journal", JOURNAL_FILE), ("control", "control.db")] {
-            bytes(kind, std::fs::metadata(self.store.join(file)).map_or(0, |file| file.len()));
+            let files = [file.to_owned(), format!("{file}-wal")].map(|file| self.store.join(file));
+            bytes(kind, files.iter().flat_map(std::fs::metadata).map(|file| file.len()).sum());
         }
         self.metrics.journal_lag_events.set(gauge(self.journal.lag(&self.outbox)));
     }

@@ -96,7 +96,10 @@ impl App {
         tasks.spawn(TaskKind::Gauges, measured.run());
         let (server, server_stop) = (self.server, stop);
         tasks.spawn(TaskKind::Listener, async move {
-            server.run(server_stop).await;
+            let cut = server.run(server_stop).await.remaining;
+            if cut > 0 {
+                event::ConnectionsCut { count: cut }.emit();
+            }
         });
         Ok(())
     }

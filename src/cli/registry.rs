@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::failure::Failure;
+use crate::config::{Config, process_vars};
 use crate::domain::catalog::Catalog;
 use crate::domain::id::EventType;
 use crate::registry::{Error, Problem, Source, load};
@@ -34,19 +35,30 @@ pub(super) enum Verb {
 /// Which registry.
 #[derive(Debug, clap::Args)]
 struct Which {
-    /// A registry folder, instead of the one in the binary.
+    /// A registry folder, instead of the one of `--config` or the one in the binary.
     #[arg(long, value_name = "DIR")]
     path: Option<PathBuf>,
 }
 
-/// Runs the verb.
-pub(super) fn run(verb: &Verb) -> anyhow::Result<ExitCode> {
+/// Runs the verb. A config that was named says which registry is meant, unless `--path` does.
+pub(super) fn run(mut verb: Verb, config: Option<&Path>) -> anyhow::Result<ExitCode> {
+    let which = match &mut verb {
+        Verb::Check(args) => Some(&mut args.which),
+        Verb::List(args) => Some(&mut args.which),
+        Verb::Show(args) => Some(&mut args.which),
+        Verb::Diff(_) | Verb::Export(_) => None,
+    };
+    if let (Some(which), Some(config)) = (which, config)
+        && which.path.is_none()
+    {
+        which.path = Config::load(Some(config), process_vars())?.registry.path;
+    }
     match verb {
-        Verb::Check(args) => check::run(args),
-        Verb::List(args) => list::run(args),
-        Verb::Show(args) => show::run(args),
-        Verb::Diff(args) => diff::run(args),
-        Verb::Export(args) => export::run(args),
+        Verb::Check(args) => check::run(&args),
+        Verb::List(args) => list::run(&args),
+        Verb::Show(args) => show::run(&args),
+        Verb::Diff(args) => diff::run(&args),
+        Verb::Export(args) => export::run(&args),
     }
 }
 

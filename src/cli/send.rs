@@ -39,7 +39,7 @@ pub(super) struct Args {
     /// The organization that the example is about.
     #[arg(long, value_name = "ORG", default_value = "org_demo", conflicts_with = "file")]
     organization: String,
-    /// A registry folder for the example, instead of the one in the binary.
+    /// A registry folder for the example, instead of the one that the config names or the one in the binary.
     #[arg(long, value_name = "DIR", conflicts_with = "file")]
     registry: Option<PathBuf>,
     /// The broker; the config's `server.listen` unless given.
@@ -59,14 +59,14 @@ pub(super) struct Args {
 /// Runs the verb.
 pub(super) fn run(args: &Args, config: Option<&Path>) -> anyhow::Result<ExitCode> {
     let clock = SystemClock::new();
-    let body = body(args, &clock)?;
+    let settings = match (&args.secret, &args.url, config) {
+        (Some(_), Some(_), None) => Config::default(),
+        _ => Config::load(config, process_vars())?,
+    };
+    let body = body(args, &settings, &clock)?;
     let envelope = event::parse(&body).ok();
     let source = envelope.as_ref().map(|envelope| envelope.source.clone());
     let id = envelope.map_or_else(|| sample::uuid(&OsEntropy), |envelope| envelope.event_id.to_string());
-    let settings = match (&args.secret, &args.url) {
-        (Some(_), Some(_)) => Config::default(),
-        _ => Config::load(config, process_vars())?,
-    };
     let secret = match &args.secret {
         Some(text) => credential::read(text)?,
         None => configured(&settings, source.as_ref())?,
@@ -79,7 +79,7 @@ pub(super) fn run(args: &Args, config: Option<&Path>) -> anyhow::Result<ExitCode
     tell(&answer, args.json)
 }
 
-fn body(args: &Args, clock: &dyn Clock) -> anyhow::Result<Vec<u8>> {
+fn body(args: &Args, settings: &Config, clock: &dyn Clock) -> anyhow::Result<Vec<u8>> {
     if let Some(file) = &args.file {
         return Ok(input::read(file)?);
     }
@@ -87,7 +87,7 @@ fn body(args: &Args, clock: &dyn Clock) -> anyhow::Result<Vec<u8>> {
     let (Some(name), Some(source)) = (&args.event, &args.source) else {
         anyhow::bail!("give --file, or --event and --source");
     };
-    let catalog = registry::open(args.registry.as_deref())?;
+    let catalog = registry::open(args.registry.as_deref().or(settings.registry.path.as_deref()))?;
     let event = match catalog.lookup(name.as_str()) {
         Lookup::Known(event) | Lookup::Incomplete(event) => event,
         Lookup::Unknown { did_you_mean } => return Err(registry::unknown(name, did_you_mean).into()),

@@ -13,6 +13,8 @@ use super::time::Millis;
 
 /// Deepest nesting of objects and arrays, the envelope itself included.
 pub const NESTING_MAX: usize = 64;
+/// As deep as an event may be within a batch, whose own list and object are around it.
+const BATCH_NESTING_MAX: usize = NESTING_MAX + 2;
 /// Longest organizationId, in bytes.
 pub const ORGANIZATION_BYTES_MAX: usize = 256;
 /// Most top-level fields of an envelope.
@@ -64,7 +66,7 @@ impl Envelope<'_> {
 pub fn parse(body: &[u8]) -> Result<Envelope<'_>, Error> {
     let text = std::str::from_utf8(body)
         .map_err(|error| Error::Malformed(format!("not UTF-8 at byte {}", error.valid_up_to())))?;
-    check_nesting(body)?;
+    check_nesting(body, NESTING_MAX)?;
     let fields: Fields<'_> = serde_json::from_str(text).map_err(|error| malformed(&error))?;
     let event_id = text_field(&fields, "eventId")?;
     let event_type = text_field(&fields, "eventType")?;
@@ -93,7 +95,7 @@ pub fn parse(body: &[u8]) -> Result<Envelope<'_>, Error> {
 pub fn parse_batch(body: &[u8], items_max: usize) -> Result<Vec<&str>, Error> {
     let text = std::str::from_utf8(body)
         .map_err(|error| Error::Malformed(format!("not UTF-8 at byte {}", error.valid_up_to())))?;
-    check_nesting(body)?;
+    check_nesting(body, BATCH_NESTING_MAX)?;
     let fields: Fields<'_> = serde_json::from_str(text).map_err(|error| malformed(&error))?;
     let events = fields.get("events").ok_or_else(|| invalid("events", "is missing"))?;
     let items: Vec<&RawValue> =
@@ -186,8 +188,8 @@ impl<'de: 'a, 'a> serde::Deserialize<'de> for Fields<'a> {
     }
 }
 
-/// Refuses what is nested deeper than [`NESTING_MAX`] before any recursive reader sees it.
-fn check_nesting(body: &[u8]) -> Result<(), Error> {
+/// Refuses what is nested deeper than `nesting_max` before any recursive reader sees it.
+fn check_nesting(body: &[u8], nesting_max: usize) -> Result<(), Error> {
     let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
     for &byte in body {
         match byte {
@@ -196,8 +198,8 @@ fn check_nesting(body: &[u8]) -> Result<(), Error> {
             b'"' => in_text = !in_text,
             b'{' | b'[' if !in_text => {
                 depth += 1;
-                if depth > NESTING_MAX {
-                    return Err(Error::Malformed(format!("nested deeper than {NESTING_MAX}")));
+                if depth > nesting_max {
+                    return Err(Error::Malformed(format!("nested deeper than {nesting_max}")));
                 }
             }
             b'}' | b']' if !in_text => depth = depth.saturating_sub(1),

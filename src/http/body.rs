@@ -3,6 +3,7 @@
 //! A body over the bound is not simply dropped: some of the rest is read and thrown away, so that
 //! the client gets to see the answer instead of a broken connection.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -17,8 +18,58 @@ use crate::runtime::clock::Clock;
 pub const DISCARD_BYTES_MAX: usize = 8 << 20;
 /// Longest time for that.
 pub const DISCARD_SPAN_MAX: Duration = Duration::from_secs(2);
+/// Bytes of each body that no [`Budget`] counts, so that small events pass while large ones queue up.
+pub const UNCOUNTED_BYTES: usize = 16 << 10;
 /// Longest time for a body within its bound.
 pub const READ_SPAN_MAX: Duration = Duration::from_secs(30);
+
+/// When to try again where bodies are too many.
+const CROWDED_SPAN: Duration = Duration::from_secs(2);
+
+/// Memory for the bodies of all requests at once, beyond [`UNCOUNTED_BYTES`] of each.
+#[derive(Debug)]
+pub struct Budget {
+    left: AtomicUsize,
+}
+
+impl Budget {
+    /// A budget of so many bytes.
+    pub fn new(bytes: usize) -> Self {
+        Self { left: AtomicUsize::new(bytes) }
+    }
+
+    /// Nothing of it yet.
+    pub fn share(&self) -> Share<'_> {
+        Share { budget: self, taken: 0 }
+    }
+}
+
+/// What one request has of a [`Budget`]; dropped, it goes back.
+#[derive(Debug)]
+pub struct Share<'a> {
+    budget: &'a Budget,
+    taken: usize,
+}
+
+impl Share<'_> {
+    /// Sees to it that a body of `length` bytes is covered.
+    fn cover(&mut self, length: usize) -> Result<(), Error> {
+        let more = length.saturating_sub(UNCOUNTED_BYTES + self.taken);
+        let take = |left: usize| left.checked_sub(more);
+        self.budget
+            .left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+            .map_err(|_| Error::Crowded)?;
+        self.taken += more;
+        Ok(())
+    }
+}
+
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        self.budget.left.fetch_add(self.taken, Ordering::Relaxed);
+    }
+}
 
 /// Why there is no body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +83,9 @@ pub enum Error {
     /// The connection or the encoding broke.
     #[error("the body broke off")]
     Broken,
+    /// All bodies together are too much for the memory.
+    #[error("too many large bodies at once; nothing was accepted")]
+    Crowded,
     /// It took longer than [`READ_SPAN_MAX`].
     #[error("the body took longer than {} s", READ_SPAN_MAX.as_secs())]
     Slow,
@@ -43,36 +97,51 @@ impl From<Error> for Problem {
             Error::TooLarge { .. } => Code::BodyTooLarge,
             Error::Broken => Code::BodyUnreadable,
             Error::Slow => Code::BodyTimeout,
+            Error::Crowded => Code::Overloaded,
         };
-        Self::new(code, error.to_string())
+        let problem = Self::new(code, error.to_string());
+        if error == Error::Crowded { problem.retry_after(CROWDED_SPAN) } else { problem }
     }
 }
 
 /// Reads `body` whole, at most `bytes_max` bytes. A body of one piece is not copied.
-pub async fn read_capped(mut body: Body, bytes_max: usize, clock: &dyn Clock) -> Result<Bytes, Error> {
+pub async fn read_capped(body: Body, bytes_max: usize, clock: &dyn Clock) -> Result<Bytes, Error> {
+    let budget = Budget::new(bytes_max);
+    read_shared(body, bytes_max, &mut budget.share(), clock).await
+}
+
+/// As [`read_capped`], within what `share` gets of a common budget.
+pub async fn read_shared(
+    mut body: Body,
+    bytes_max: usize,
+    share: &mut Share<'_>,
+    clock: &dyn Clock,
+) -> Result<Bytes, Error> {
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     let read = if announced > bytes_max {
         Err(Error::TooLarge { bytes_max })
     } else {
         tokio::select! {
             biased;
-            read = read_pieces(&mut body, bytes_max) => read,
+            read = read_pieces(&mut body, bytes_max, share) => read,
             () = clock.sleep(READ_SPAN_MAX) => Err(Error::Slow),
         }
     };
-    if matches!(read, Err(Error::TooLarge { .. })) {
+    if matches!(read, Err(Error::TooLarge { .. } | Error::Crowded)) {
         discard(&mut body, clock).await;
     }
     read
 }
 
-async fn read_pieces(body: &mut Body, bytes_max: usize) -> Result<Bytes, Error> {
+async fn read_pieces(body: &mut Body, bytes_max: usize, share: &mut Share<'_>) -> Result<Bytes, Error> {
     let mut first = Bytes::new();
     let mut joined = BytesMut::new();
     while let Some(piece) = next_piece(body).await? {
-        if first.len().max(joined.len()) + piece.len() > bytes_max {
+        let length = first.len().max(joined.len()) + piece.len();
+        if length > bytes_max {
             return Err(Error::TooLarge { bytes_max });
         }
+        share.cover(length)?;
         if first.is_empty() {
             first = piece;
             continue;
@@ -178,6 +247,22 @@ mod tests {
         let (result, bytes) = read(1_000, false, bytes_max).await;
         assert_eq!(result, too_large);
         assert_eq!(bytes, 2 * PIECE_BYTES + DISCARD_BYTES_MAX);
+    }
+
+    #[tokio::test]
+    async fn large_bodies_share_a_budget_and_small_ones_need_none() {
+        let (budget, bytes_max) = (Budget::new(PIECE_BYTES), 16 * PIECE_BYTES);
+        let read = async |share: &mut Share<'_>, bytes: usize| {
+            read_shared(Body::from(vec![b'x'; bytes]), bytes_max, share, &StillClock).await
+        };
+        let (mut first, mut second) = (budget.share(), budget.share());
+        assert!(read(&mut first, PIECE_BYTES + UNCOUNTED_BYTES).await.is_ok());
+        assert_eq!(read(&mut second, UNCOUNTED_BYTES + 1).await, Err(Error::Crowded));
+        assert!(read(&mut second, UNCOUNTED_BYTES).await.is_ok());
+        drop(first);
+        assert!(read(&mut second, PIECE_BYTES).await.is_ok());
+        drop(second);
+        assert_eq!(budget.left.into_inner(), PIECE_BYTES);
     }
 
     #[tokio::test]

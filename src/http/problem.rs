@@ -93,6 +93,11 @@ impl Problem {
         self.correlation_id.as_ref()
     }
 
+    /// Its members beside the standard ones.
+    pub fn members(&self) -> &Map<String, Value> {
+        &self.members
+    }
+
     /// The JSON of the problem, for places that carry it inside another body (a batch's items).
     pub fn json(&self) -> Value {
         let mut json = Map::new();

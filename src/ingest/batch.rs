@@ -9,11 +9,11 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::judge::{Context, Judged, judge, mismatch, refused};
-use super::single::{accepted, envelope_problem, read};
+use super::judge::{Context, Judged, Noted, judge, mismatch, refused};
+use super::single::{accepted, envelope_problem, read, tied};
 use super::{BATCH_ITEMS_MAX, Ingest, Shared, answer, proof};
 use crate::domain::event::{self as envelope, Envelope};
-use crate::domain::id::{AppSlug, CorrelationId};
+use crate::domain::id::AppSlug;
 use crate::http::correlation::Correlation;
 use crate::http::problem::{Code, Problem};
 use crate::http::server::Peer;
@@ -22,7 +22,7 @@ use crate::store::outbox::record::StoredEvent;
 /// One item on its way to its answer.
 enum Item<'a> {
     Answered(Value),
-    Pending { envelope: Envelope<'a>, event: Box<StoredEvent>, registered: bool },
+    Pending { envelope: Envelope<'a>, event: Box<StoredEvent>, noted: Noted },
 }
 
 /// `POST /v1/events/batch`.
@@ -35,7 +35,9 @@ pub(super) async fn post_batch(
 ) -> Response {
     let shared = &ingest.shared;
     let started = shared.clock.monotonic();
-    let outcome = take(shared, peer, correlation.0, &headers, body).await;
+    let context = Context::of(&headers, correlation.0);
+    let outcome = take(shared, peer, &context, &headers, body).await;
+    let outcome = outcome.map_err(|problem| tied(problem, &context, None));
     let elapsed: Duration = shared.clock.monotonic().saturating_sub(started);
     answer::batch(
         shared,
@@ -47,11 +49,12 @@ pub(super) async fn post_batch(
 async fn take(
     shared: &Shared,
     peer: Peer,
-    correlation: Option<CorrelationId>,
+    context: &Context,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Vec<Value>, Problem> {
-    let body = read(shared, headers, body).await?;
+    let mut share = shared.bodies.share();
+    let body = read(shared, headers, body, &mut share).await?;
     let raws = envelope::parse_batch(&body, BATCH_ITEMS_MAX).map_err(|error| match error {
         envelope::Error::Malformed(_) => envelope_problem(&error),
         envelope::Error::Invalid { .. } => Problem::new(Code::BatchInvalid, error.to_string()),
@@ -64,7 +67,6 @@ async fn take(
             return Err(shared.slowdown.failed(peer.0.ip(), shared.clock.as_ref(), problem).await);
         }
     };
-    let context = Context::of(headers, correlation);
     let mut items = Vec::with_capacity(parsed.len());
     for (raw, parsed) in raws.iter().zip(parsed) {
         let item = match parsed {
@@ -72,9 +74,9 @@ async fn take(
             Ok(envelope) => {
                 // The item's own raw bytes are its body, and what its digest is of.
                 let own = body.slice_ref(raw.as_bytes());
-                match judge(shared, &envelope, &own, proof, &context).await {
+                match judge(shared, &envelope, &own, proof, context).await {
                     Ok(Judged::Repeat(receipt)) => Item::Answered(answer::receipt(&receipt)),
-                    Ok(Judged::New(event, registered)) => Item::Pending { envelope, event, registered },
+                    Ok(Judged::New(event, noted)) => Item::Pending { envelope, event, noted },
                     Err(problem) => Item::Answered(rejected(Some(&envelope), &problem)),
                 }
             }
@@ -87,30 +89,31 @@ async fn take(
 /// Stores what is pending in one commit and answers each item.
 async fn store(shared: &Shared, source: &AppSlug, items: Vec<Item<'_>>) -> Result<Vec<Value>, Problem> {
     let mut pending = Vec::new();
-    let mut slots: Vec<Result<Value, (Envelope<'_>, bool)>> = Vec::with_capacity(items.len());
+    let mut slots: Vec<Result<Value, (Envelope<'_>, Noted)>> = Vec::with_capacity(items.len());
     for item in items {
         match item {
             Item::Answered(value) => slots.push(Ok(value)),
-            Item::Pending { envelope, event, registered } => {
+            Item::Pending { envelope, event, noted } => {
                 pending.push(compact(*event));
-                slots.push(Err((envelope, registered)));
+                slots.push(Err((envelope, noted)));
             }
         }
     }
     let mut receipts = Vec::new();
     if !pending.is_empty() {
         let now = shared.clock.now();
-        shared.quotas.take(&shared.intake.directory.current(), source, pending.len(), now)?;
+        let taken = shared.quotas.take(&shared.intake.directory.current(), source, pending.len(), now)?;
         receipts = shared.intake.accept(pending).await.map_err(|error| refused(&error))?;
+        taken.used();
     }
     let mut receipts = receipts.into_iter();
     Ok(slots
         .into_iter()
         .map(|slot| match slot {
             Ok(value) => value,
-            Err((envelope, registered)) => match receipts.next().flatten() {
+            Err((envelope, noted)) => match receipts.next().flatten() {
                 Some(receipt) => {
-                    accepted(shared, &envelope, &receipt, registered);
+                    accepted(shared, &envelope, &receipt, &noted);
                     answer::receipt(&receipt)
                 }
                 None => rejected(Some(&envelope), &mismatch()),
@@ -142,10 +145,15 @@ fn signer(parsed: &[Result<Envelope<'_>, envelope::Error>]) -> Result<AppSlug, P
 }
 
 fn rejected(envelope: Option<&Envelope<'_>>, problem: &Problem) -> Value {
-    json!({
+    let mut item = json!({
         "eventId": envelope.map(|envelope| envelope.event_id.as_str()),
         "status": "rejected",
         "code": problem.code().as_str(),
         "detail": problem.detail(),
-    })
+    });
+    // Such as `errors`, which names the fields.
+    for (name, value) in problem.members() {
+        item[name] = value.clone();
+    }
+    item
 }

@@ -14,7 +14,6 @@ use crate::outbox::{Intake, Receipt};
 use crate::store::outbox::Error;
 use crate::store::outbox::dedupe::{DedupeRecord, body_digest};
 use crate::store::outbox::record::{Proof, StoredEvent};
-use crate::telemetry::event;
 
 /// Longest tenant header kept, in bytes.
 const TENANT_BYTES_MAX: usize = 256;
@@ -44,8 +43,16 @@ impl Context {
 pub(super) enum Judged {
     /// Accepted before, with this body.
     Repeat(Receipt),
-    /// To be stored. Whether the registry has its type is beside it, for the metric.
-    New(Box<StoredEvent>, bool),
+    /// To be stored, and what is counted once it is.
+    New(Box<StoredEvent>, Noted),
+}
+
+/// What is counted of an event once it was accepted.
+pub(super) struct Noted {
+    /// Whether the registry has its type.
+    pub(super) registered: bool,
+    /// The fields that differ from what the registry declares.
+    pub(super) drift: Vec<String>,
 }
 
 /// Judges a proven event: dedupe, age, type, sender, schema.
@@ -66,13 +73,11 @@ pub(super) async fn judge(
     let (catalog, directory) = (shared.intake.catalog.current(), shared.intake.directory.current());
     let admitted =
         admit(envelope, &catalog, &directory, rules).map_err(|refusal| refusal_problem(refusal, envelope))?;
-    // Both become labels of a metric, so only names that the registry has are counted.
-    if !admitted.drift.is_empty() && admitted.registered && catalog.app(source.as_str()).is_some() {
-        for drift in &admitted.drift {
-            let found = event::DriftFound { source, event_type: &envelope.event_type, field: &drift.field };
-            found.emit(&shared.metrics);
-        }
-    }
+    // Source and type become labels of a metric, so only names that the registry has are counted.
+    let counts = !admitted.drift.is_empty() && admitted.registered && catalog.app(source.as_str()).is_some();
+    let drift =
+        if counts { admitted.drift.iter().map(|drift| drift.field.clone()).collect() } else { Vec::new() };
+    let noted = Noted { registered: admitted.registered, drift };
     let correlation = context.correlation.clone().or_else(|| envelope.correlation_id.clone());
     let event = StoredEvent {
         seq: 0,
@@ -93,7 +98,7 @@ pub(super) async fn judge(
         replay: None,
         body: body.clone(),
     };
-    Ok(Judged::New(Box::new(event), admitted.registered))
+    Ok(Judged::New(Box::new(event), noted))
 }
 
 fn repeat(

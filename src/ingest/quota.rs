@@ -20,14 +20,15 @@ pub(super) struct Quotas {
 
 impl Quotas {
     /// Takes `events` of the quota of `source`, all or none.
-    pub(super) fn take(
-        &self,
+    pub(super) fn take<'a>(
+        &'a self,
         directory: &Snapshot,
-        source: &AppSlug,
+        source: &'a AppSlug,
         events: usize,
         now: Millis,
-    ) -> Result<(), Problem> {
-        let Some(quota) = directory.get(source).and_then(|app| app.ingest_quota) else { return Ok(()) };
+    ) -> Result<Taken<'a>, Problem> {
+        let mut taken = Taken { quotas: self, source, minute: now.0 / MINUTE_MS, events: 0 };
+        let Some(quota) = directory.get(source).and_then(|app| app.ingest_quota) else { return Ok(taken) };
         let minute = now.0 / MINUTE_MS;
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = used.entry(source.clone()).or_default();
@@ -36,10 +37,41 @@ impl Quotas {
         }
         if entry.1 + events as u64 > u64::from(quota) {
             let wait = Duration::from_millis(MINUTE_MS - now.0 % MINUTE_MS);
-            let detail = format!("{source} may post {quota} events a minute (apps.{source}.ingest_quota)");
+            let larger = if events as u64 > u64::from(quota) { "; send smaller batches" } else { "" };
+            let detail =
+                format!("{source} may post {quota} events a minute (apps.{source}.ingest_quota){larger}");
             return Err(Problem::new(Code::QuotaExceeded, detail).retry_after(wait));
         }
         entry.1 += events as u64;
-        Ok(())
+        taken.events = events as u64;
+        Ok(taken)
+    }
+}
+
+/// What was taken of a quota; dropped without [`Taken::used`], it goes back.
+#[must_use]
+pub(super) struct Taken<'a> {
+    quotas: &'a Quotas,
+    source: &'a AppSlug,
+    minute: u64,
+    events: u64,
+}
+
+impl Taken<'_> {
+    /// The events were accepted.
+    pub(super) fn used(mut self) {
+        self.events = 0;
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        if self.events == 0 {
+            return;
+        }
+        let mut used = self.quotas.used.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = used.get_mut(self.source).filter(|entry| entry.0 == self.minute) {
+            entry.1 = entry.1.saturating_sub(self.events);
+        }
     }
 }

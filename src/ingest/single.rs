@@ -11,11 +11,11 @@ use axum::response::Response;
 use bytes::Bytes;
 
 use super::answer;
-use super::judge::{Context, Judged, judge, mismatch, refused};
+use super::judge::{Context, Judged, Noted, judge, mismatch, refused};
 use super::{Ingest, Shared, proof};
 use crate::domain::event::{self as envelope, Envelope};
 use crate::domain::id::CorrelationId;
-use crate::http::body::read_capped;
+use crate::http::body::{Share, read_shared};
 use crate::http::correlation::Correlation;
 use crate::http::problem::{Code, Problem};
 use crate::http::server::Peer;
@@ -44,12 +44,14 @@ async fn take(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Receipt, Problem> {
-    let body = read(shared, headers, body).await?;
-    let envelope = envelope::parse(&body).map_err(|error| envelope_problem(&error))?;
     let context = Context::of(headers, correlation);
+    let mut share = shared.bodies.share();
+    let body =
+        read(shared, headers, body, &mut share).await.map_err(|problem| tied(problem, &context, None))?;
+    let envelope = envelope::parse(&body).map_err(|error| tied(envelope_problem(&error), &context, None))?;
     take_proven(shared, peer, headers, &body, &envelope, &context)
         .await
-        .map_err(|problem| tied(problem, &context, &envelope))
+        .map_err(|problem| tied(problem, &context, Some(&envelope)))
 }
 
 async fn take_proven(
@@ -66,25 +68,31 @@ async fn take_proven(
             return Err(shared.slowdown.failed(peer.0.ip(), shared.clock.as_ref(), problem).await);
         }
     };
-    let (stored, registered) = match judge(shared, envelope, body, proof, context).await? {
+    let (stored, noted) = match judge(shared, envelope, body, proof, context).await? {
         Judged::Repeat(receipt) => return Ok(receipt),
-        Judged::New(event, registered) => (event, registered),
+        Judged::New(event, noted) => (event, noted),
     };
-    shared.quotas.take(&shared.intake.directory.current(), &envelope.source, 1, shared.clock.now())?;
+    let taken =
+        shared.quotas.take(&shared.intake.directory.current(), &envelope.source, 1, shared.clock.now())?;
     let mut receipts = shared.intake.accept(vec![*stored]).await.map_err(|error| refused(&error))?;
+    taken.used();
     let receipt = receipts.pop().flatten().ok_or_else(mismatch)?;
-    accepted(shared, envelope, &receipt, registered);
+    accepted(shared, envelope, &receipt, &noted);
     Ok(receipt)
 }
 
 /// Says that an event was accepted, unless it was a repeat after all.
-pub(super) fn accepted(shared: &Shared, envelope: &Envelope<'_>, receipt: &Receipt, registered: bool) {
+pub(super) fn accepted(shared: &Shared, envelope: &Envelope<'_>, receipt: &Receipt, noted: &Noted) {
     if receipt.status != crate::outbox::ReceiptStatus::Duplicate {
+        let (source, event_type) = (&envelope.source, &envelope.event_type);
+        for field in &noted.drift {
+            event::DriftFound { source, event_type, field }.emit(&shared.metrics);
+        }
         event::EventAccepted {
-            source: &envelope.source,
+            source,
             event_id: &envelope.event_id,
-            event_type: &envelope.event_type,
-            registered,
+            event_type,
+            registered: noted.registered,
             deliveries: receipt.deliveries.len(),
             correlation_id: &receipt.correlation,
         }
@@ -93,14 +101,19 @@ pub(super) fn accepted(shared: &Shared, envelope: &Envelope<'_>, receipt: &Recei
 }
 
 /// The raw bytes of a request that may be looked at: not draining, not too large, JSON.
-pub(super) async fn read(shared: &Shared, headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+pub(super) async fn read(
+    shared: &Shared,
+    headers: &HeaderMap,
+    body: Body,
+    share: &mut Share<'_>,
+) -> Result<Bytes, Problem> {
     const SOON: Duration = Duration::from_secs(5);
     if shared.draining.load(Ordering::Relaxed) {
         let detail = "the broker is stopping; nothing was accepted";
         return Err(Problem::new(Code::Draining, detail).retry_after(SOON));
     }
     let bytes_max = usize::try_from(shared.settings.body_bytes_max).unwrap_or(usize::MAX);
-    let body = read_capped(body, bytes_max, shared.clock.as_ref()).await?;
+    let body = read_shared(body, bytes_max, share, shared.clock.as_ref()).await?;
     if !is_json(headers) {
         let detail = "Content-Type must be application/json (a charset, if given, utf-8)";
         return Err(Problem::new(Code::ContentTypeUnsupported, detail));
@@ -131,9 +144,9 @@ pub(super) fn envelope_problem(error: &envelope::Error) -> Problem {
     }
 }
 
-/// Ties a problem to the event that it is about.
-fn tied(problem: Problem, context: &Context, envelope: &Envelope<'_>) -> Problem {
-    let own = context.correlation.clone().or_else(|| envelope.correlation_id.clone());
+/// Ties a problem to its request, and to the event that it is about where that is known.
+pub(super) fn tied(problem: Problem, context: &Context, envelope: Option<&Envelope<'_>>) -> Problem {
+    let own = context.correlation.clone().or_else(|| envelope?.correlation_id.clone());
     let problem = match own {
         Some(id) => problem.correlation(id),
         None => problem,

@@ -34,13 +34,9 @@ impl Slowdown {
         let slowed =
             Problem::new(Code::ProofsSlowed, "too many failed proofs from this address within a minute")
                 .retry_after(Duration::from_mins(1));
-        if self.held.fetch_add(1, Ordering::Relaxed) < HELD_MAX {
-            clock.sleep(HELD_BACK).await;
-            self.held.fetch_sub(1, Ordering::Relaxed);
-            return problem;
-        }
-        self.held.fetch_sub(1, Ordering::Relaxed);
-        slowed
+        let Some(_place) = Place::take(&self.held) else { return slowed };
+        clock.sleep(HELD_BACK).await;
+        problem
     }
 
     fn count(&self, address: IpAddr, minute: u64) -> u32 {
@@ -54,6 +50,22 @@ impl Slowdown {
     }
 }
 
+/// One of the answers held back. Dropped, it is free again, also when the client has hung up meanwhile.
+struct Place<'a>(&'a AtomicUsize);
+
+impl<'a> Place<'a> {
+    fn take(held: &'a AtomicUsize) -> Option<Self> {
+        let place = Self(held);
+        (held.fetch_add(1, Ordering::Relaxed) < HELD_MAX).then_some(place)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// An IPv6 customer holds at least a /64, so that counts as one address.
 fn whole_customer(address: IpAddr) -> IpAddr {
     match address {
@@ -63,5 +75,23 @@ fn whole_customer(address: IpAddr) -> IpAddr {
             IpAddr::V6(Ipv6Addr::from(segments))
         }
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_hangs_up_gives_its_place_back() {
+        let held = AtomicUsize::new(0);
+        for _ in 0..2 * HELD_MAX {
+            assert!(Place::take(&held).is_some());
+        }
+        let places: Vec<_> = (0..HELD_MAX).map_while(|_| Place::take(&held)).collect();
+        assert_eq!(places.len(), HELD_MAX);
+        assert!(Place::take(&held).is_none());
+        drop(places);
+        assert_eq!(held.load(Ordering::Relaxed), 0);
     }
 }

@@ -10,9 +10,10 @@ mod process;
 pub use delivery::{
     AttemptFinished, BreakerChanged, BreakerState, DeliveryTerminal, EndpointDisabled, Terminal,
 };
-pub use ingest::{CommitDone, CommitFailed, DriftFound, EventAccepted, IngestAnswered, IngestResult};
+pub use ingest::{CommitDone, DriftFound, EventAccepted, IngestAnswered, IngestResult};
 pub use process::{
-    AdminKeyMade, ConfigDoubt, DiskLow, DrainEnded, DrainStarted, RegistryRefused, RegistryReloaded, Started,
+    AdminKeyMade, ConfigDoubt, ConnectionsCut, DrainEnded, DrainStarted, GaugesStale, RegistryRefused,
+    RegistryReloaded, Started,
 };
 
 #[cfg(test)]

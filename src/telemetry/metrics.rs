@@ -5,8 +5,7 @@
 
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 /// The content type of [`Metrics::render`].
@@ -123,13 +122,20 @@ metrics! {
 }
 
 impl Metrics {
-    /// All metrics in Prometheus' text format.
+    /// All metrics in Prometheus' text format. One that has no sample yet is there with its help text,
+    /// so that who looks for it sees that nothing happened rather than that it doesn't exist.
     pub fn render(&self) -> String {
-        let mut text = Vec::new();
-        if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut text) {
+        let families = self.registry.gather();
+        let mut text = String::new();
+        if let Err(error) = TextEncoder::new().encode_utf8(&families, &mut text) {
             tracing::error!(%error, "metrics can't be rendered");
         }
-        String::from_utf8(text).unwrap_or_default()
+        for (name, _, help) in Self::CATALOG {
+            if families.iter().all(|family| family.name() != *name) {
+                text.extend(["# HELP ", name, " ", help, "\n"]);
+            }
+        }
+        text
     }
 }
 
@@ -180,6 +186,7 @@ mod tests {
             "camino_journal_lag_events 7",
             "# HELP camino_journal_lag_events Events in the outbox that the journal doesn't hold yet.",
             "# TYPE camino_ingest_seconds histogram",
+            "# HELP camino_drift_total Events that differ from what the registry declares, by source and type.",
         ] {
             assert!(page.lines().any(|found| found == line), "{line} is missing in\n{page}");
         }

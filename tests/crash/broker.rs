@@ -6,10 +6,11 @@
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use tempfile::TempDir;
 
 use crate::client::{get, until};
@@ -64,6 +65,21 @@ impl Broker {
         self.address
     }
 
+    /// From now on the outbox's file can't grow: as far as the engine can tell, the disk fails.
+    pub fn fail_the_outbox(&self) {
+        let bytes = largest_file(&self.folder.path().join("data").join("outbox"));
+        let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
+        prlimit(Some(Pid::from_child(self.child.as_ref().unwrap())), Resource::Fsize, limit).unwrap();
+    }
+
+    /// Waits until it has ended by itself, having failed; what its log says is the caller's to judge.
+    pub async fn failed(&mut self) -> (ExitStatus, String) {
+        let child = self.child.as_mut().unwrap();
+        let status = until("the broker ends", async || child.try_wait().unwrap()).await;
+        self.child = None;
+        (status, self.log())
+    }
+
     /// Starts the next incarnation and doesn't wait for it.
     pub fn spawn(&mut self) {
         assert!(self.child.is_none(), "one at a time");
@@ -71,7 +87,9 @@ impl Broker {
         let config = self.folder.path().join("config.toml");
         fs::write(&config, self.config()).unwrap();
         let log = File::options().create(true).append(true).open(self.folder.path().join("log")).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_camino"))
+        // A write beyond a limit on files shall be an error and no signal; only a parent can see to that.
+        let child = Command::new("sh")
+            .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_camino")])
             .arg("serve")
             .arg("--config")
             .arg(&config)
@@ -175,6 +193,12 @@ impl Broker {
         }
         text
     }
+}
+
+/// Bytes of the largest file below `path`.
+fn largest_file(path: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(path) else { return fs::metadata(path).map_or(0, |file| file.len()) };
+    entries.map(|entry| largest_file(&entry.unwrap().path())).max().unwrap_or_default()
 }
 
 impl Drop for Broker {

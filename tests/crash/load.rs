@@ -62,6 +62,24 @@ pub struct Event {
 }
 
 impl Event {
+    /// One that takes a little more than `bytes`.
+    pub fn of_size(sender: &Sender, id: &str, bytes: usize) -> Self {
+        let body = serde_json::json!({
+            "eventId": id,
+            "eventType": sender.event_type,
+            "source": sender.source,
+            "organizationId": "org-1",
+            "timestamp": SystemClock::new().now().rfc3339(),
+            "data": { "filling": "x".repeat(bytes) },
+        });
+        Self {
+            id: id.to_owned(),
+            source: sender.source,
+            secret: sender.secret,
+            body: body.to_string().into(),
+        }
+    }
+
     /// One that is only said to have been posted.
     pub fn forged(id: &str, source: &'static str) -> Self {
         Self { id: id.to_owned(), source, secret: "", body: Bytes::from(format!("body of {id}")) }
@@ -79,7 +97,6 @@ pub struct Load {
 
 struct Shared {
     address: SocketAddr,
-    clock: SystemClock,
     /// How many brokers got ready so far.
     ready: watch::Sender<u32>,
     stop: CancellationToken,
@@ -92,7 +109,6 @@ impl Load {
     pub fn start(address: SocketAddr, seed: u64) -> Self {
         let shared = Arc::new(Shared {
             address,
-            clock: SystemClock::new(),
             ready: watch::Sender::default(),
             stop: CancellationToken::new(),
             ledger: Mutex::default(),
@@ -154,8 +170,8 @@ impl Shared {
         again: &mut Option<Event>,
     ) {
         while !self.stop.is_cancelled() {
-            let event = again.take().unwrap_or_else(|| self.make(sender, dice));
-            let answer = post(&mut connection, &event, &self.clock).await;
+            let event = again.take().unwrap_or_else(|| Self::make(sender, dice));
+            let answer = post(&mut connection, &event).await;
             match answer {
                 // An 200 to one that was posted again says that the first post is on the disk.
                 Ok((StatusCode::ACCEPTED | StatusCode::OK, _)) => {
@@ -178,28 +194,17 @@ impl Shared {
         self.ledger.lock().unwrap().insert(event.id.clone(), (event, acked));
     }
 
-    fn make(&self, sender: &Sender, dice: &mut Dice) -> Event {
+    fn make(sender: &Sender, dice: &mut Dice) -> Event {
         let id = Uuid::from_u64_pair(dice.u64(), dice.u64()).to_string();
         // Some are large: they take many rows, and their commits take long enough to die in.
         let filling = if dice.chance(15) { dice.below(100_000) } else { dice.below(2_000) };
-        let filling = "x".repeat(usize::try_from(filling).unwrap());
-        let body = serde_json::json!({
-            "eventId": id,
-            "eventType": sender.event_type,
-            "source": sender.source,
-            "organizationId": "org-1",
-            "timestamp": self.clock.now().rfc3339(),
-            "data": { "filling": filling },
-        });
-        Event { id, source: sender.source, secret: sender.secret, body: body.to_string().into() }
+        Event::of_size(sender, &id, usize::try_from(filling).unwrap())
     }
 }
 
-async fn post(
-    connection: &mut Connection,
-    event: &Event,
-    clock: &SystemClock,
-) -> Result<(StatusCode, Bytes), Gone> {
+/// Posts `event`, signed now.
+pub async fn post(connection: &mut Connection, event: &Event) -> Result<(StatusCode, Bytes), Gone> {
+    let clock = SystemClock::new();
     let signature = sign_ecosystem(&Secret::new(event.secret).unwrap(), &event.body);
     let request = Request::post("/v1/events")
         .header("content-type", "application/json")
@@ -216,10 +221,10 @@ pub async fn post_again(address: SocketAddr, events: Vec<Event>) -> Vec<String> 
     let share = events.len().div_ceil(usize::try_from(CONNECTIONS).unwrap()).max(1);
     for events in events.chunks(share).map(<[Event]>::to_vec) {
         posting.spawn(async move {
-            let (mut connection, clock) = (Connection::open(address).await.unwrap(), SystemClock::new());
+            let mut connection = Connection::open(address).await.unwrap();
             let mut forgotten = Vec::new();
             for event in events {
-                let (status, body) = post(&mut connection, &event, &clock).await.unwrap();
+                let (status, body) = post(&mut connection, &event).await.unwrap();
                 let answer: serde_json::Value = serde_json::from_slice(&body).unwrap();
                 if status != StatusCode::OK || answer["status"] != "duplicate" {
                     forgotten.push(format!("{}: {status} {answer}", event.id));

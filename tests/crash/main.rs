@@ -20,6 +20,8 @@ mod dice;
 #[cfg(test)]
 mod drain;
 #[cfg(test)]
+mod failing;
+#[cfg(test)]
 mod judge;
 #[cfg(test)]
 mod kill;

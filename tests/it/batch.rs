@@ -4,7 +4,7 @@ use camino_broker::config::SchemaCheck;
 use camino_broker::testing::receiver::FakeReceiver;
 use serde_json::{Value, json};
 
-use crate::app::{BATCH, Setup, TestApp};
+use crate::app::{BATCH, Setup, TestApp, with};
 use crate::client::Answer;
 use crate::draft::{SALE, id};
 
@@ -138,6 +138,39 @@ async fn a_batch_has_one_source_and_that_is_its_signer() {
     let body = format!("{{\"events\":[{own}]}}");
     app.post(BATCH, &app.signed("colectiva", &own), body).await.problem(401, "webhook.signature_invalid");
     assert_eq!(verdicts(&post(&app, "colectiva", &[own]).await), [("accepted".to_owned(), None)]);
+}
+
+#[tokio::test]
+async fn an_item_that_is_refused_names_its_fields() {
+    let app = Setup::new().with(|config| config.ingest.schema = SchemaCheck::Reject).start().await;
+    let items =
+        [app.payment(1).with("data", "{\"amount\":\"much\"}").body(), app.payment(2).without("data").body()];
+    let json = post(&app, "colectiva", &items).await.taken(200);
+    let fields = json["items"][0]["errors"].as_array().unwrap();
+    assert!(fields.iter().any(|error| error["field"] == "/data/amount"), "{json}");
+    assert_eq!(json["items"][1]["field"], "data");
+}
+
+#[tokio::test]
+async fn an_item_may_be_nested_as_deep_as_an_event() {
+    let app = Setup::new().start().await;
+    let deep = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+    // The envelope itself is the first level.
+    app.send(&app.payment(1).with("data", &deep(63))).await.taken(202);
+    app.send(&app.payment(2).with("data", &deep(64))).await.problem(400, "envelope.malformed");
+    let item = |n: u32, depth: usize| app.payment(n).with("data", &deep(depth)).body();
+    assert_eq!(verdicts(&post(&app, "colectiva", &[item(3, 63)]).await), [("accepted".to_owned(), None)]);
+    // Nobody reads on in what is nested deeper, so there are no items to answer.
+    post(&app, "colectiva", &[item(4, 64)]).await.problem(400, "envelope.malformed");
+}
+
+#[tokio::test]
+async fn a_refused_batch_names_correlation_and_tenant() {
+    let app = Setup::new().start().await;
+    let headers = with(app.signed("colectiva", "{}"), "x-tenant-id", "clinic-7");
+    let headers = with(headers, "x-correlation-id", "cid-batch");
+    let json = app.post(BATCH, &headers, "{}").await.problem(400, "batch.invalid");
+    assert_eq!((&json["tenantId"], &json["correlationId"]), (&json!("clinic-7"), &json!("cid-batch")));
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use crate::registry::check::check;
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     #[command(flatten)]
-    which: Which,
+    pub(super) which: Which,
     /// One JSON object.
     #[arg(long)]
     json: bool,

@@ -11,7 +11,7 @@ use crate::domain::id::AppSlug;
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     #[command(flatten)]
-    which: Which,
+    pub(super) which: Which,
     /// Only the types that this app sends or receives.
     #[arg(long, value_name = "APP")]
     app: Option<AppSlug>,

@@ -17,7 +17,7 @@ pub(in crate::cli) struct Args {
     #[arg(value_name = "TYPE")]
     event: EventType,
     #[command(flatten)]
-    which: Which,
+    pub(super) which: Which,
     /// One JSON object.
     #[arg(long)]
     json: bool,

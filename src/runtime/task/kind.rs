@@ -61,20 +61,12 @@ task_kinds! {
     Journal: "journal", Finish, ShutDown;
     /// Answers reads and writes of the control database.
     Control: "control", Finish, ShutDown;
-    /// Relays what the hub emitted.
-    HubRelay: "hub-relay", Finish, ShutDown;
-    /// Runs one replay job.
-    Replay: "replay", Finish, Log;
     /// Releases quarantined events of types that the registry has learned.
     Quarantine: "quarantine", Abort, Log;
     /// Rewrites the outbox without what was removed.
     Compaction: "compaction", Abort, Log;
     /// Deletes what is past its retention.
     Retention: "retention", Abort, Log;
-    /// Reloads the registry when its files change.
-    RegistryWatch: "registry-watch", Abort, Log;
     /// Refreshes the gauges that are measured, not counted.
     Gauges: "gauges", Abort, Log;
-    /// Waits for signals of the operating system.
-    Signals: "signals", Abort, Log;
 }

@@ -142,20 +142,6 @@ impl CommitDone {
     }
 }
 
-/// The engine failed on a write or a sync: nothing more is acked.
-#[derive(Clone, Copy, Debug)]
-pub struct CommitFailed<'a> {
-    /// What the engine said.
-    pub reason: &'a str,
-}
-
-impl CommitFailed<'_> {
-    /// Logs at `error`.
-    pub fn emit(&self, _metrics: &Metrics) {
-        tracing::error!(error = self.reason, "outbox commit failed, nothing is acked any more");
-    }
-}
-
 /// An event differs from what the registry declares, and was accepted.
 #[derive(Clone, Copy, Debug)]
 pub struct DriftFound<'a> {

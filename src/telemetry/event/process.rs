@@ -89,32 +89,31 @@ impl RegistryRefused<'_> {
     }
 }
 
-/// The disk is nearly full, or has room again.
+/// The drain's time was up before all connections were idle.
 #[derive(Clone, Copy, Debug)]
-pub struct DiskLow {
-    /// Free bytes.
-    pub free_bytes: u64,
-    /// Free bytes below which nothing is acked.
-    pub free_bytes_min: u64,
+pub struct ConnectionsCut {
+    /// Connections with a request in flight; none of these requests was acknowledged.
+    pub count: usize,
 }
 
-impl DiskLow {
-    /// Logs at `error` while below the bound, at `info` above it. Call it on a change only.
-    pub fn emit(&self, _metrics: &Metrics) {
-        let Self { free_bytes, free_bytes_min } = *self;
-        if free_bytes < free_bytes_min {
-            tracing::error!(
-                disk.free_bytes = free_bytes,
-                disk.free_bytes_min = free_bytes_min,
-                "disk is full, ingest answers 503"
-            );
-        } else {
-            tracing::info!(
-                disk.free_bytes = free_bytes,
-                disk.free_bytes_min = free_bytes_min,
-                "disk has room again"
-            );
-        }
+impl ConnectionsCut {
+    /// Logs at `warn`.
+    pub fn emit(&self) {
+        tracing::warn!(connections.cut = self.count, "connections were cut with a request in flight");
+    }
+}
+
+/// The gauges could not be measured; what `/metrics` shows of them is old.
+#[derive(Clone, Copy, Debug)]
+pub struct GaugesStale<'a> {
+    /// Why.
+    pub reason: &'a str,
+}
+
+impl GaugesStale<'_> {
+    /// Logs at `error`.
+    pub fn emit(&self) {
+        tracing::error!(error = self.reason, "the gauges could not be measured and are old");
     }
 }
 
