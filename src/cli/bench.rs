@@ -16,6 +16,7 @@ mod number;
 mod outage;
 mod pace;
 mod plan;
+mod port;
 mod progress;
 mod protocol;
 mod raw;

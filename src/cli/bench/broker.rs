@@ -1,7 +1,7 @@
 //! The broker under test: `camino serve` as a process of its own, killed at the end.
 
 use std::fs::{self, File};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -12,13 +12,6 @@ use super::usage::Usage;
 use super::wire::get;
 use crate::cli::failure::Failure;
 use crate::runtime::clock::Clock;
-use crate::runtime::entropy::Entropy;
-
-/// Below every range from which systems take the ports of outgoing connections, so that nobody gets
-/// the broker's while it is down.
-const PORT_MIN: u16 = 20_000;
-const PORTS: u64 = 12_000;
-const PORT_TRIES: usize = 1_000;
 
 const READY_EVERY: Duration = Duration::from_millis(2);
 /// A store with a long backlog takes its time.
@@ -27,15 +20,6 @@ const READY_WITHIN: Duration = Duration::from_mins(5);
 const VARIABLES: &str = "CAMINO_";
 /// Lines of its log that are worth showing.
 const LOG_LINES: usize = 5;
-
-/// An address that nobody listens on.
-pub(super) fn free_address(entropy: &dyn Entropy) -> Option<SocketAddr> {
-    let any = || {
-        let offset = u16::try_from(entropy.u64() % PORTS).unwrap_or(0);
-        SocketAddr::from(([127, 0, 0, 1], PORT_MIN + offset))
-    };
-    std::iter::repeat_with(any).take(PORT_TRIES).find(|address| TcpListener::bind(address).is_ok())
-}
 
 /// A broker that runs.
 #[derive(Debug)]

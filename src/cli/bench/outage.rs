@@ -15,8 +15,8 @@ use super::trial::Trial;
 
 /// Fills a backlog, kills the broker, starts it again and lets the backlog drain.
 pub(super) async fn run(rig: &mut Rig, plan: &Plan, folder: &Path) -> anyhow::Result<Found> {
-    rig.close().await?;
     let mut trial = Trial::start(rig, plan, folder, Retries::Down).await?;
+    trial.rig.close().await?;
     let before = trial.spent();
     let posted = trial.post(plan).await?;
     let full = trial.spent();

@@ -65,7 +65,8 @@ pub(super) struct Posted {
 /// What the receiver is told.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum ToReceiver {
-    /// Forget all arrivals and behave like this.
+    /// Forget all arrivals, hang up on everybody, and behave like this; answer with a
+    /// [`FromReceiver::Listening`].
     Behave(Manner),
     /// Answer with a [`FromReceiver::Tally`].
     Tally,
@@ -73,7 +74,7 @@ pub(super) enum ToReceiver {
     Latency,
     /// Hang up on everybody and listen no more.
     Close,
-    /// Listen again, at the same address.
+    /// Listen again, at the same addresses.
     Open,
 }
 
@@ -91,13 +92,14 @@ pub(super) struct Manner {
 /// What the receiver says.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum FromReceiver {
-    /// It listens.
+    /// It can be told things.
     Ready {
-        /// Where.
-        address: SocketAddr,
         /// Where nobody listens, nor will.
         refusing: SocketAddr,
     },
+    /// Where each endpoint is. The broker keeps its connections by address, so endpoints at one address
+    /// would share what each has for itself.
+    Listening(Vec<SocketAddr>),
     /// It is as told.
     Done,
     /// The counts so far.

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use anyhow::Context as _;
+
 use super::disk;
 use super::plan::Plan;
 use super::protocol::{FromGenerator, Load, Manner, Posted};
@@ -37,6 +39,7 @@ pub(super) async fn ceiling(rig: &mut Rig, plan: &Plan) -> anyhow::Result<Raw> {
 
 async fn straight(rig: &mut Rig, plan: &Plan, connections: usize, messages: u64) -> anyhow::Result<Posted> {
     rig.behave(Manner { endpoints: 1, ..Manner::default() }).await?;
+    let target = rig.endpoints.first().copied().context("the receiver has no endpoint")?;
     let load = Load {
         path: format!("{}0", receiver::PATH),
         batch: 1,
@@ -44,7 +47,7 @@ async fn straight(rig: &mut Rig, plan: &Plan, connections: usize, messages: u64)
         connections,
         messages: Some(messages),
         seconds: Some(CEILING_SECONDS),
-        ..plan.load(rig.address, &rig.secrets.signing, rig.run)
+        ..plan.load(target, &rig.secrets.signing, rig.run)
     };
     rig.begin(&load).await?;
     loop {

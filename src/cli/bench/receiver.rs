@@ -1,4 +1,4 @@
-//! The worker that receives: one listener for all endpoints, `/r/<n>` each, that notes what arrived.
+//! The worker that receives: a listener for each endpoint, with the path `/r/<n>`, that notes what arrived.
 //!
 //! One thread and no checks of signatures, so that it is cheap beside what it measures.
 
@@ -22,9 +22,11 @@ use tokio::task::JoinSet;
 use super::body::{self, HEAD_BYTES};
 use super::ledger::Ledger;
 use super::lines::Inbox;
+use super::port;
 use super::protocol::{FromReceiver, Manner, ToReceiver};
 use super::stopwatch::now_ns;
 use crate::cli::output;
+use crate::runtime::entropy::OsEntropy;
 
 /// The path of an endpoint, before its number.
 pub(super) const PATH: &str = "/r/";
@@ -38,26 +40,24 @@ pub(super) fn run() -> anyhow::Result<()> {
         let mut told = Inbox::new(io::stdin().as_fd().try_clone_to_owned()?)?;
         let nobody = TcpSocket::new_v4()?;
         nobody.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let address = listener.local_addr()?;
         let shared = Arc::new(Shared::default());
-        let mut doors = JoinSet::new();
-        doors.spawn(accept(listener, Arc::clone(&shared)));
-        output::json(&FromReceiver::Ready { address, refusing: nobody.local_addr()? })?;
+        let mut doors = Doors::default();
+        output::json(&FromReceiver::Ready { refusing: nobody.local_addr()? })?;
         while let Some(told) = told.next::<ToReceiver>().await? {
             let answer = match told {
                 ToReceiver::Tally => FromReceiver::Tally(shared.state().ledger.tally()),
                 ToReceiver::Latency => FromReceiver::Latency(shared.state().ledger.latency().clone()),
                 ToReceiver::Behave(manner) => {
+                    doors.close().await;
                     *shared.state() = State { manner, ledger: Ledger::new(manner.endpoints) };
-                    FromReceiver::Done
+                    FromReceiver::Listening(doors.open_new(manner.endpoints, &shared)?)
                 }
                 ToReceiver::Close => {
-                    doors.shutdown().await;
+                    doors.close().await;
                     FromReceiver::Done
                 }
                 ToReceiver::Open => {
-                    doors.spawn(accept(TcpListener::bind(address).await?, Arc::clone(&shared)));
+                    doors.open_again(&shared).await?;
                     FromReceiver::Done
                 }
             };
@@ -65,6 +65,38 @@ pub(super) fn run() -> anyhow::Result<()> {
         }
         Ok(())
     })
+}
+
+/// The listeners, and where they are even while they are closed.
+#[derive(Default)]
+struct Doors {
+    addresses: Vec<SocketAddr>,
+    accepting: JoinSet<()>,
+}
+
+impl Doors {
+    fn open_new(&mut self, count: usize, shared: &Arc<Shared>) -> io::Result<Vec<SocketAddr>> {
+        self.addresses.clear();
+        for _ in 0..count {
+            let listener = port::listen(&OsEntropy)?;
+            listener.set_nonblocking(true)?;
+            self.addresses.push(listener.local_addr()?);
+            self.accepting.spawn(accept(TcpListener::from_std(listener)?, Arc::clone(shared)));
+        }
+        Ok(self.addresses.clone())
+    }
+
+    async fn open_again(&mut self, shared: &Arc<Shared>) -> io::Result<()> {
+        for address in &self.addresses {
+            self.accepting.spawn(accept(TcpListener::bind(address).await?, Arc::clone(shared)));
+        }
+        Ok(())
+    }
+
+    /// Hangs up on everybody.
+    async fn close(&mut self) {
+        self.accepting.shutdown().await;
+    }
 }
 
 #[derive(Default)]

@@ -16,8 +16,8 @@ use crate::runtime::entropy::{Entropy as _, OsEntropy};
 pub(super) struct Rig {
     generator: Worker,
     receiver: Worker,
-    /// Where the receiver listens.
-    pub(super) address: SocketAddr,
+    /// Where each endpoint is.
+    pub(super) endpoints: Vec<SocketAddr>,
     /// Where nobody does.
     pub(super) refusing: SocketAddr,
     /// Made up for this run.
@@ -47,13 +47,13 @@ impl Rig {
         let FromGenerator::Ready = generator.hear().await? else {
             anyhow::bail!("the generator is not ready")
         };
-        let FromReceiver::Ready { address, refusing } = receiver.hear().await? else {
+        let FromReceiver::Ready { refusing } = receiver.hear().await? else {
             anyhow::bail!("the receiver is not ready");
         };
         Ok(Self {
             generator,
             receiver,
-            address,
+            endpoints: Vec::new(),
             refusing,
             secrets: Secrets::make(&OsEntropy),
             run: u32::try_from(OsEntropy.u64() >> 32).unwrap_or_default(),
@@ -72,9 +72,13 @@ impl Rig {
         self.generator.hear().await
     }
 
-    /// Forgets all arrivals; the endpoints behave like `manner` from now on.
+    /// Forgets all arrivals; there are new endpoints, which behave like `manner`.
     pub(super) async fn behave(&mut self, manner: Manner) -> anyhow::Result<()> {
-        self.ask(ToReceiver::Behave(manner)).await.map(drop)
+        match self.ask(ToReceiver::Behave(manner)).await? {
+            FromReceiver::Listening(endpoints) => self.endpoints = endpoints,
+            other => anyhow::bail!("the receiver does not tell where it listens: {other:?}"),
+        }
+        Ok(())
     }
 
     /// No endpoint is there any more.

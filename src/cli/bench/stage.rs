@@ -27,14 +27,12 @@ const RETRY_WHEN_DOWN: &str = "[delivery.retry]\nfirst = \"500ms\"\nfactor = 1.0
 
 /// The endpoints, and where they are.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Cast {
-    /// How many there are.
-    pub(super) endpoints: usize,
-    /// The first so many refuse connections.
+pub(super) struct Cast<'a> {
+    /// Where each of them is.
+    pub(super) endpoints: &'a [SocketAddr],
+    /// The first so many refuse connections all the same.
     pub(super) dead: usize,
-    /// Where the receiver listens.
-    pub(super) receiver: SocketAddr,
-    /// Where nobody does.
+    /// Where nobody listens.
     pub(super) refusing: SocketAddr,
 }
 
@@ -66,7 +64,7 @@ impl Stage {
         folder: &Path,
         address: SocketAddr,
         engine: &str,
-        cast: &Cast,
+        cast: &Cast<'_>,
         retries: Retries,
         secrets: &Secrets,
     ) -> anyhow::Result<Self> {
@@ -74,8 +72,8 @@ impl Stage {
             Self { config: folder.join("config.toml"), log: folder.join("log"), store: folder.join("store") };
         let registry = folder.join("registry");
         fs::create_dir_all(&registry)?;
-        fs::write(registry.join("apps.json"), apps(cast.endpoints).to_string())?;
-        fs::write(registry.join("events.json"), events(cast.endpoints).to_string())?;
+        fs::write(registry.join("apps.json"), apps(cast.endpoints.len()).to_string())?;
+        fs::write(registry.join("events.json"), events(cast.endpoints.len()).to_string())?;
         let mut text = format!(
             "[server]\nlisten = \"{address}\"\n\
              [store]\npath = {}\nengine = \"{engine}\"\nfree_bytes_min = \"{FREE_BYTES_MIN}\"\n\
@@ -92,9 +90,9 @@ impl Stage {
             },
             secrets.signing,
         );
-        for endpoint in 0..cast.endpoints {
+        for (endpoint, address) in cast.endpoints.iter().enumerate() {
             let (slug, path) = (slug(endpoint), receiver::PATH);
-            let host = if endpoint < cast.dead { cast.refusing } else { cast.receiver };
+            let host = if endpoint < cast.dead { cast.refusing } else { *address };
             let secret = &secrets.endpoint;
             writeln!(
                 text,
@@ -162,7 +160,7 @@ mod tests {
     fn what_is_written_is_what_the_broker_reads() {
         let folder = tempfile::tempdir().unwrap();
         let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        let cast = Cast { endpoints: 3, dead: 1, receiver: local(7), refusing: local(8) };
+        let cast = Cast { endpoints: &[local(5), local(6), local(7)], dead: 1, refusing: local(8) };
         for retries in [Retries::Default, Retries::Failing, Retries::Down] {
             let secrets = Secrets::make(&OsEntropy);
             let stage = Stage::set(folder.path(), local(9), "redb", &cast, retries, &secrets).unwrap();
@@ -173,7 +171,7 @@ mod tests {
                 .filter_map(|app| app.endpoint.as_ref())
                 .map(ToString::to_string)
                 .collect();
-            let wanted = ["http://127.0.0.1:8/r/0", "http://127.0.0.1:7/r/1", "http://127.0.0.1:7/r/2"];
+            let wanted = ["http://127.0.0.1:8/r/0", "http://127.0.0.1:6/r/1", "http://127.0.0.1:7/r/2"];
             assert_eq!(endpoints, wanted);
             let catalog = load::from_dir(config.registry.path.unwrap()).unwrap();
             assert_eq!(catalog.event(EVENT_TYPE).unwrap().receivers.len(), 3);

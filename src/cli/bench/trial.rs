@@ -1,14 +1,12 @@
 //! The broker under load: posts, waits until all has arrived and is in the journal, and adds up.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Context as _;
-
-use super::broker::{self, Broker};
+use super::broker::Broker;
 use super::disk;
 use super::plan::Plan;
+use super::port;
 use super::protocol::{FromGenerator, Posted, Tally};
 use super::report::{Found, Measured};
 use super::rig::{Rig, WorkersCpu};
@@ -68,15 +66,10 @@ impl<'a> Trial<'a> {
         folder: &Path,
         retries: Retries,
     ) -> anyhow::Result<Self> {
-        let address: SocketAddr = broker::free_address(&OsEntropy).context("no port is free")?;
-        let cast = Cast {
-            endpoints: plan.endpoints,
-            dead: plan.dead,
-            receiver: rig.address,
-            refusing: rig.refusing,
-        };
-        let stage = Stage::set(folder, address, plan.engine, &cast, retries, &rig.secrets)?;
+        let address = port::listen(&OsEntropy)?.local_addr()?;
         rig.behave(plan.manner()).await?;
+        let cast = Cast { endpoints: &rig.endpoints, dead: plan.dead, refusing: rig.refusing };
+        let stage = Stage::set(folder, address, plan.engine, &cast, retries, &rig.secrets)?;
         let (broker, _) = Broker::start(&stage, address, &rig.clock).await?;
         rig.progress.clear();
         output::say(&format!("the broker is process {}, at {address}", broker.pid()));
