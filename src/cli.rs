@@ -2,12 +2,14 @@
 //!
 //! One file per verb below. Never decides anything about events.
 
+mod bench;
 mod broker;
 mod client;
 mod credential;
 mod demo;
 mod explain;
 mod failure;
+mod folder;
 mod input;
 mod keys;
 mod output;
@@ -46,6 +48,11 @@ enum Verb {
     Keys(keys::Args),
     /// See it work: a broker, five receivers and three events, all on this machine.
     Demo(demo::Args),
+    /// Measure it on this machine, beside the same load with nothing between.
+    Bench(bench::Args),
+    /// A part of `bench` that is measured apart, so it is a process of its own.
+    #[command(hide = true)]
+    BenchWorker(bench::WorkerArgs),
     /// Sign an event and post it to a broker.
     Send(send::Args),
     /// Say whether a request proves where it comes from, and if not, why.
@@ -69,6 +76,8 @@ pub fn run() -> ExitCode {
         Verb::Explain(args) => explain::run(&args, config),
         Verb::Keys(args) => keys::run(&args, config),
         Verb::Demo(args) => demo::run(&args),
+        Verb::Bench(args) => bench::run(&args),
+        Verb::BenchWorker(args) => bench::work(&args),
         Verb::Send(args) => send::run(&args, config),
         Verb::Verify(args) => verify::run(&args),
         Verb::Registry(verb) => registry::run(verb, config),

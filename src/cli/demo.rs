@@ -3,7 +3,6 @@
 //! Nothing of it outlives the process: the store is in a folder of its own that is removed at the end,
 //! the ports are free ones and the secrets are made up. It never reads a config.
 
-mod folder;
 mod ledger;
 mod receiver;
 mod stage;
@@ -21,6 +20,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::failure::Failure;
+use super::folder::Folder;
 use super::{client, output, sample};
 use crate::app::signals::{Asked, Signals};
 use crate::app::{App, Ports};
@@ -34,7 +34,6 @@ use crate::registry::embedded;
 use crate::runtime::clock::{Clock, SystemClock};
 use crate::runtime::entropy::{Entropy, OsEntropy};
 use crate::telemetry::log;
-use folder::Folder;
 use ledger::Ledger;
 use receiver::Heard;
 use stage::{FAILURES, SCENES, Stage, UNSTEADY};
@@ -61,7 +60,7 @@ pub(super) struct Args {
 /// Runs the verb.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     log::init("warn", log::Format::Text)?;
-    let folder = Folder::make(&OsEntropy).map_err(|error| {
+    let folder = Folder::make("demo", &OsEntropy).map_err(|error| {
         let what = format!("cannot make a folder in {}: {error}", std::env::temp_dir().display());
         Failure::new(what, "set TMPDIR to a folder that can be written")
     })?;

@@ -18,6 +18,7 @@ fn help_names_every_verb() {
       explain   Say why each receiver does or does not get an event
       keys      Make, list and revoke keys
       demo      See it work: a broker, five receivers and three events, all on this machine
+      bench     Measure it on this machine, beside the same load with nothing between
       send      Sign an event and post it to a broker
       verify    Say whether a request proves where it comes from, and if not, why
       registry  Look at a registry, check it, compare it, write it out
@@ -32,7 +33,7 @@ fn help_names_every_verb() {
 
 #[test]
 fn every_verb_explains_itself() {
-    let verbs = ["serve", "demo", "send", "verify", "registry"];
+    let verbs = ["serve", "demo", "bench", "send", "verify", "registry"];
     let told: Vec<String> = verbs.iter().map(|verb| Place::new().run(&[verb, "--help"]).told()).collect();
     assert_snapshot!("verbs", told.join("\n\n"));
 }

@@ -1,6 +1,8 @@
 //! The built binary as a person meets it: what it writes where, and the code it ends with.
 
 #[cfg(test)]
+mod bench;
+#[cfg(test)]
 mod binary;
 #[cfg(test)]
 mod demo;

@@ -1,6 +1,6 @@
-//! The demo's own folder: private, and gone with its value.
+//! A verb's own folder: private, and gone with its value.
 //!
-//! A killed demo leaves it behind, in the system's folder for such things.
+//! A killed verb leaves it behind, in the system's folder for such things.
 
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -16,9 +16,9 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// Makes one that nobody else can look into.
-    pub(super) fn make(entropy: &dyn Entropy) -> io::Result<Self> {
-        let path = std::env::temp_dir().join(format!("camino-demo-{:016x}", entropy.u64()));
+    /// Makes one for `verb` that nobody else can look into.
+    pub(super) fn make(verb: &str, entropy: &dyn Entropy) -> io::Result<Self> {
+        let path = std::env::temp_dir().join(format!("camino-{verb}-{:016x}", entropy.u64()));
         DirBuilder::new().mode(0o700).create(&path)?;
         Ok(Self { path })
     }
@@ -43,7 +43,7 @@ mod tests {
 
     #[test]
     fn it_is_there_and_then_it_is_gone() {
-        let folder = Folder::make(&OsEntropy).unwrap();
+        let folder = Folder::make("test", &OsEntropy).unwrap();
         let path = folder.path().to_owned();
         fs::write(path.join("file"), "x").unwrap();
         drop(folder);

@@ -1,0 +1,79 @@
+//! What the store's folder is on, how long one sync takes there, and how much a store has come to.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::time::Duration;
+
+use crate::runtime::clock::Clock;
+
+/// Syncs measured, and bytes written before each.
+const SYNCS: usize = 200;
+const SYNC_BYTES: usize = 4096;
+
+/// The median time of a write of 4 KiB and an fdatasync in `folder`.
+pub(super) fn sync_time(folder: &Path, clock: &dyn Clock) -> io::Result<Duration> {
+    let path = folder.join("sync-probe");
+    let mut file = File::create(&path)?;
+    let mut times = Vec::with_capacity(SYNCS);
+    for _ in 0..SYNCS {
+        let before = clock.monotonic();
+        file.write_all(&[b'x'; SYNC_BYTES])?;
+        file.sync_data()?;
+        times.push(clock.monotonic().saturating_sub(before));
+    }
+    fs::remove_file(&path)?;
+    times.sort_unstable();
+    Ok(times[SYNCS / 2])
+}
+
+/// Bytes of all files below `folder`; what goes away meanwhile counts nothing.
+pub(super) fn bytes_below(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let bytes = entries.map(|entry| match entry.metadata() {
+        Ok(found) if found.is_dir() => bytes_below(&entry.path()),
+        Ok(found) => found.len(),
+        Err(_) => 0,
+    });
+    bytes.sum()
+}
+
+/// The kind of filesystem that `folder` is on, such as `ext4`; `None` when it cannot be known.
+pub(super) fn filesystem(folder: &Path) -> Option<String> {
+    let folder = folder.canonicalize().ok()?;
+    mounted(&fs::read_to_string("/proc/self/mounts").ok()?, &folder).map(str::to_owned)
+}
+
+/// The kind of the deepest mount that holds `folder`; of two at one place the later one covers the other.
+fn mounted<'a>(mounts: &'a str, folder: &Path) -> Option<&'a str> {
+    let parsed = mounts.lines().filter_map(|line| {
+        let mut fields = line.split_whitespace().skip(1);
+        Some((Path::new(fields.next()?), fields.next()?))
+    });
+    let holding = parsed.filter(|(place, _)| folder.starts_with(place));
+    holding.max_by_key(|(place, _)| place.components().count()).map(|(_, kind)| kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_deepest_mount_counts() {
+        let mounts = "/dev/a / ext4 rw 0 0\ntmpfs /dev/shm tmpfs rw 0 0\nx / overlay rw 0 0\n/dev/b /data xfs rw 0 0\n";
+        for (folder, kind) in [("/dev/shm/x", "tmpfs"), ("/database", "overlay"), ("/data/x/y", "xfs")] {
+            assert_eq!(mounted(mounts, Path::new(folder)), Some(kind), "{folder}");
+        }
+        assert_eq!(mounted("", Path::new("/")), None);
+    }
+
+    #[test]
+    fn bytes_are_counted_at_any_depth() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("a/b")).unwrap();
+        fs::write(folder.path().join("a/b/c"), [0; 100]).unwrap();
+        fs::write(folder.path().join("d"), [0; 11]).unwrap();
+        assert_eq!(bytes_below(folder.path()), 111);
+        assert_eq!(bytes_below(&folder.path().join("none")), 0);
+    }
+}

@@ -1,0 +1,70 @@
+//! What the machine can do with nothing between: the ceiling of throughput and the floor of latency.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+
+use super::disk;
+use super::plan::Plan;
+use super::protocol::{FromGenerator, Load, Manner, Posted};
+use super::receiver;
+use super::report::{Floor, Raw};
+use super::rig::Rig;
+use crate::runtime::clock::Clock as _;
+
+/// Posts, one after the other, whose median is a round trip.
+const ROUND_TRIPS: u64 = 2_000;
+/// The ceiling is measured with so many times the run's events, for at most so long.
+const CEILING_TIMES: u64 = 20;
+const CEILING_POSTS_MAX: u64 = 300_000;
+const CEILING_SECONDS: u64 = 3;
+
+/// One sync of the store's disk, and one post answered by the receiver.
+pub(super) async fn floor(rig: &mut Rig, plan: &Plan, folder: &Path) -> anyhow::Result<Floor> {
+    let sync = disk::sync_time(folder, &rig.clock)?;
+    let messages = plan.messages.unwrap_or(ROUND_TRIPS).min(ROUND_TRIPS);
+    let posted = straight(rig, plan, 1, messages).await?;
+    let round_trip = posted.answer.quantile(5_000).unwrap_or_default();
+    Ok(Floor::new(sync, round_trip))
+}
+
+/// The same posts over the same connections, straight to the receiver.
+pub(super) async fn ceiling(rig: &mut Rig, plan: &Plan) -> anyhow::Result<Raw> {
+    let wanted = plan.messages.unwrap_or(CEILING_POSTS_MAX).saturating_mul(CEILING_TIMES);
+    let before = rig.cpu();
+    let posted = straight(rig, plan, plan.connections, wanted.min(CEILING_POSTS_MAX)).await?;
+    let after = rig.cpu();
+    Ok(Raw::new(&posted, before, after))
+}
+
+async fn straight(rig: &mut Rig, plan: &Plan, connections: usize, messages: u64) -> anyhow::Result<Posted> {
+    rig.behave(Manner { endpoints: 1, ..Manner::default() }).await?;
+    let target = rig.endpoints.first().copied().context("the receiver has no endpoint")?;
+    let load = Load {
+        path: format!("{}0", receiver::PATH),
+        batch: 1,
+        rate: None,
+        connections,
+        messages: Some(messages),
+        seconds: Some(CEILING_SECONDS),
+        ..plan.load(target, &rig.secrets.signing, rig.run)
+    };
+    rig.begin(&load).await?;
+    loop {
+        match rig.heard().await? {
+            FromGenerator::Posted(posted) => {
+                let arrived = rig.tally().await?.arrived;
+                anyhow::ensure!(
+                    arrived == posted.accepted && arrived > 0,
+                    "of {} posts that the receiver accepted, {arrived} are known to it",
+                    posted.accepted,
+                );
+                return Ok(posted);
+            }
+            FromGenerator::Ready | FromGenerator::Progress(_) => {
+                let now = rig.clock.monotonic();
+                rig.progress.tell(now, "measuring the ceiling");
+            }
+        }
+    }
+}
