@@ -20,9 +20,9 @@ test *args:
 sim seed="":
     {{ if seed == "" { "" } else { "CAMINO_SIM_SEED=" + seed } }} cargo test --test sim -- --nocapture
 
-# The benches, or one of them: `just bench outbox`.
-bench name="":
-    cargo bench {{ if name == "" { "" } else { "--bench " + name } }}
+# What this machine can do: the broker beside the same load with nothing between. `just bench --endpoints 5`.
+bench *flags:
+    cargo run --release -- bench {{ flags }}
 
 # The documentation, as strict as CI.
 doc:
