@@ -17,14 +17,14 @@ use tokio::sync::{mpsc, oneshot};
 use crate::deliver::{Report, Sink};
 use crate::domain::delivery::Next;
 use crate::domain::id::AppSlug;
-use crate::domain::scheduler::{Action, Block, Finished, Input, LaneId, Scheduler};
+use crate::domain::scheduler::{Action, Block, Claims, Finished, Input, LaneId, Scheduler};
 use crate::domain::time::Millis;
 use crate::outbox::directory::Directory;
 use crate::runtime::clock::Clock;
 use crate::runtime::entropy::Entropy;
 use crate::runtime::task::{TaskKind, Tasks};
-use crate::store::outbox::Outbox;
 use crate::store::outbox::record::{AttemptNote, Change, Move};
+use crate::store::outbox::{Outbox, index};
 use crate::telemetry::event;
 use crate::telemetry::metrics::Metrics;
 use attempt::Landed;
@@ -261,8 +261,9 @@ impl Dispatcher {
         match action {
             Action::Claim { lane, limit } => {
                 let claims = self.parts.outbox.claim(lane, limit, now);
-                let (deliveries, next_due, more) = (claims.deliveries, claims.next_due, claims.more);
-                inputs.push_back(Input::Claimed { lane, deliveries, next_due, more });
+                let index::Claims { deliveries, next_due, more } = claims;
+                let next_seq = self.parts.outbox.next_seq();
+                inputs.push_back(Input::Claimed(lane, Claims { deliveries, next_due, more, next_seq }));
             }
             Action::Send { lane, seq, attempt, probe } => self.send(lane, seq, attempt, probe),
             Action::Settle { lane, seq, progress, next } => {

@@ -32,6 +32,19 @@ pub struct Claimed {
     pub progress: Progress,
 }
 
+/// The outbox's answer to [`Action::Claim`].
+#[derive(Clone, Debug, Default)]
+pub struct Claims {
+    /// In the order to send.
+    pub deliveries: Vec<Claimed>,
+    /// When the earliest waiting retry is due.
+    pub next_due: Option<Millis>,
+    /// Whether more could be claimed at once.
+    pub more: bool,
+    /// The sequence number that the next accepted event will get: what is from there on came later.
+    pub next_seq: u64,
+}
+
 /// An attempt that ended.
 #[derive(Clone, Debug)]
 pub struct Finished {
@@ -63,16 +76,7 @@ pub enum Input {
     /// The outbox has deliveries for this receiver that nobody has claimed.
     Available(LaneId),
     /// The outbox's answer to [`Action::Claim`].
-    Claimed {
-        /// The receiver.
-        lane: LaneId,
-        /// In the order to send.
-        deliveries: Vec<Claimed>,
-        /// When the earliest waiting retry is due.
-        next_due: Option<Millis>,
-        /// Whether more could be claimed at once.
-        more: bool,
-    },
+    Claimed(LaneId, Claims),
     /// An attempt ended.
     Finished(Finished),
     /// A person cancelled a delivery, or it was settled otherwise.
@@ -182,10 +186,8 @@ impl Scheduler {
                 self.with(id, now, actions, |lane, actions| lane.set_block(id, block, now, actions));
             }
             Input::Available(id) => self.with(id, now, actions, |lane, _| lane.available()),
-            Input::Claimed { lane: id, deliveries, next_due, more } => {
-                self.with(id, now, actions, |lane, actions| {
-                    lane.claimed(id, deliveries, next_due, more, actions);
-                });
+            Input::Claimed(id, claims) => {
+                self.with(id, now, actions, |lane, actions| lane.claimed(id, claims, actions));
             }
             Input::Withdrawn(id, seq) => {
                 self.with(id, now, actions, |lane, _| lane.ready.retain(|claimed| claimed.seq != seq));
@@ -212,6 +214,11 @@ impl Scheduler {
     /// Where the breaker of `id` stands.
     pub fn breaker(&self, id: LaneId) -> Option<breaker::State> {
         self.lanes.get(usize::from(id))?.as_ref().map(|lane| lane.breaker.state())
+    }
+
+    /// Whether `id` is held to its drain's pace, because the backlog of an open breaker is still going out.
+    pub fn drains(&self, id: LaneId) -> bool {
+        self.lanes.get(usize::from(id)).and_then(Option::as_ref).is_some_and(Lane::drains)
     }
 
     /// Deliveries of `id` under way and waiting in the window.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use camino_broker::domain::breaker::State;
 use camino_broker::domain::delivery::{Next, Progress};
 use camino_broker::domain::invariant;
-use camino_broker::domain::scheduler::{Action, Block, Claimed, Finished, Input, LaneId};
+use camino_broker::domain::scheduler::{self, Action, Block, Claimed, Finished, Input, LaneId};
 use camino_broker::store::outbox::index::Claims;
 use camino_broker::store::outbox::record::{AttemptNote, Change, Move};
 
@@ -87,7 +87,8 @@ impl World {
     }
 
     fn claim(&mut self, lane: LaneId, limit: usize, inbox: &mut VecDeque<Input>) {
-        let claims = self.store.index.claim(lane, limit, self.now());
+        let Claims { deliveries, next_due, more } = self.store.index.claim(lane, limit, self.now());
+        let claims = scheduler::Claims { deliveries, next_due, more, next_seq: self.store.index.next_seq() };
         if self.plant == Plant::ClaimedTwice && self.rng.percent(20) {
             self.store.index.release(lane, &claims.deliveries);
         }
@@ -95,12 +96,8 @@ impl World {
             let late = self.rng.millis(1, 500);
             self.after(late, Event::Claims { life: self.life, lane, claims });
         } else {
-            inbox.push_back(answer(lane, claims));
+            inbox.push_back(Input::Claimed(lane, claims));
         }
-    }
-
-    pub fn claims(&mut self, lane: LaneId, claims: Claims) -> Result<(), String> {
-        self.feed(answer(lane, claims))
     }
 
     fn send(&mut self, lane: LaneId, seq: u64, attempt: u16, probe: bool) -> Result<(), String> {
@@ -260,6 +257,11 @@ impl World {
         Ok(())
     }
 
+    /// Whether a receiver is still held to the pace of its drain.
+    pub fn drains(&self) -> bool {
+        self.known.iter().any(|lane| self.scheduler.drains(*lane))
+    }
+
     /// What the scheduler's own counters say must agree with what was seen of it.
     fn observe(&mut self) -> Result<(), String> {
         if self.scheduler.in_flight() != self.live.len() {
@@ -286,9 +288,4 @@ impl World {
         }
         Ok(())
     }
-}
-
-fn answer(lane: LaneId, claims: Claims) -> Input {
-    let Claims { deliveries, next_due, more } = claims;
-    Input::Claimed { lane, deliveries, next_due, more }
 }

@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use camino_broker::domain::breaker::State;
 use camino_broker::domain::outcome::Outcome;
-use camino_broker::domain::scheduler::{Block, Input, LaneId, LanePolicy, Scheduler};
+use camino_broker::domain::scheduler::{Block, Claims, Input, LaneId, LanePolicy, Scheduler};
 use camino_broker::domain::time::Millis;
-use camino_broker::store::outbox::index::Claims;
 
 use crate::ledger::Ledger;
 use crate::plant::Plant;
@@ -211,11 +210,15 @@ impl World {
         }
         self.calm_down().map_err(|what| told(&self, what))?;
         let ends = self.mono_ms + CALM_MS_MAX;
-        while self.ledger.open > 0 || !self.store.idle() || !self.up() {
+        while self.ledger.open > 0 || !self.store.idle() || !self.up() || self.drains() {
             let stuck = self.next_at().is_none_or(|at| at > ends) || self.steps > STEPS_MAX;
             if stuck {
                 let open = self.ledger.open_ones();
-                let what = format!("{} deliveries never end, such as {:?}", open.len(), open.first());
+                let what = if self.drains() && open.is_empty() {
+                    "a drain never ends".to_owned()
+                } else {
+                    format!("{} deliveries never end, such as {:?}", open.len(), open.first())
+                };
                 return Err(told(&self, what));
             }
             self.step().map_err(|what| told(&self, what))?;
@@ -286,7 +289,7 @@ impl World {
             Event::Written { life } if life == self.life && self.up() => self.written(),
             Event::Available { life, lanes } if life == self.life && self.up() => self.available(&lanes),
             Event::Claims { life, lane, claims } if life == self.life && self.up() => {
-                self.claims(lane, claims)
+                self.feed(Input::Claimed(lane, claims))
             }
             Event::Withdrawn { life, lane, seq } if life == self.life && self.up() => {
                 self.feed(Input::Withdrawn(lane, seq))

@@ -33,14 +33,21 @@ fn policy() -> LanePolicy {
 struct Bench {
     scheduler: Scheduler,
     next_seq: u64,
+    /// How many were accepted and not yet claimed; the rest of what is claimed comes in later.
+    backlog: u64,
     endless: bool,
     log: Vec<Action>,
 }
 
 impl Bench {
     fn new(lanes: u16, in_flight_max: usize) -> Self {
-        let mut bench =
-            Self { scheduler: Scheduler::new(in_flight_max), next_seq: 0, endless: true, log: Vec::new() };
+        let mut bench = Self {
+            scheduler: Scheduler::new(in_flight_max),
+            next_seq: 0,
+            backlog: 0,
+            endless: true,
+            log: Vec::new(),
+        };
         for lane in 0..lanes {
             bench.on(Input::Policy(lane, Box::new(policy())), T0);
         }
@@ -64,8 +71,9 @@ impl Bench {
                                 Claimed { seq: self.next_seq, progress: Progress::default() }
                             })
                             .collect();
-                        let more = self.endless;
-                        inputs.push_back(Input::Claimed { lane: *lane, deliveries, next_due: None, more });
+                        let next_seq = self.next_seq + self.backlog;
+                        let claims = Claims { deliveries, next_due: None, more: self.endless, next_seq };
+                        inputs.push_back(Input::Claimed(*lane, claims));
                     }
                     Action::Send { lane, seq, attempt, probe } => sent.push((*lane, *seq, *attempt, *probe)),
                     _ => {}
@@ -143,6 +151,59 @@ fn an_open_breaker_parks_the_backlog_probes_and_drains_at_its_rate() {
     assert_eq!(bench.scheduler.next_wakeup(), Some(again.plus(Duration::from_millis(100))));
 }
 
+/// Opens lane 0's breaker and closes it by a probe; gives the instant and what is under way then.
+fn closed_again(bench: &mut Bench) -> (Millis, VecDeque<(LaneId, u64, u16, bool)>) {
+    let mut flying: VecDeque<_> = bench.on(Input::Tick, T0).into();
+    while let Some((lane, seq, attempt, _)) = flying.pop_front() {
+        flying.extend(bench.finish(lane, seq, attempt, failed(), T0));
+    }
+    let at = T0.plus(Duration::from_secs(30));
+    let probe = bench.on(Input::Tick, at);
+    let resumed = bench.finish(0, probe[0].1, probe[0].2, Outcome::Delivered, at);
+    (at, resumed.into())
+}
+
+#[test]
+fn the_drain_ends_with_its_backlog_even_if_more_comes_in_than_it_lets_go() {
+    let mut bench = Bench::new(1, 10);
+    bench.backlog = 20;
+    let (mut at, mut flying) = closed_again(&mut bench);
+    let started = at;
+    bench.backlog = 1_000_000;
+    let mut sent = 0;
+    while bench.scheduler.drains(0) {
+        let (lane, seq, attempt, _) = flying.pop_front().expect("the drain goes on");
+        flying.extend(bench.finish(lane, seq, attempt, Outcome::Delivered, at));
+        sent += 1;
+        assert!(sent < 100, "the cap outlasts its backlog");
+        at = bench.scheduler.next_wakeup().expect("the cap holds the next one back").max(at);
+        flying.extend(bench.on(Input::Tick, at));
+    }
+    assert!(sent >= 20 && at.since(started) >= Duration::from_secs(2), "{sent} by {at}, at ten a second");
+    for _ in 0..100 {
+        let (lane, seq, attempt, _) = flying.pop_front().expect("nothing is held back any more");
+        flying.extend(bench.finish(lane, seq, attempt, Outcome::Delivered, at));
+    }
+    assert!(!bench.scheduler.drains(0));
+}
+
+#[test]
+fn a_drain_with_nothing_left_to_send_ends() {
+    let mut bench = Bench::new(1, 10);
+    let (at, flying) = closed_again(&mut bench);
+    assert_eq!(flying.len(), 1);
+    bench.endless = false;
+    let mut at = at;
+    while bench.scheduler.window(0).1 > 0 {
+        assert!(bench.scheduler.drains(0));
+        at = at.plus(Duration::from_millis(100));
+        for (lane, seq, attempt, _) in bench.on(Input::Tick, at) {
+            bench.finish(lane, seq, attempt, Outcome::Delivered, at);
+        }
+    }
+    assert!(!bench.scheduler.drains(0), "the last one lifts it");
+}
+
 #[test]
 fn gone_disables_and_gives_the_window_back() {
     let mut bench = Bench::new(1, 10);
@@ -183,7 +244,7 @@ fn what_comes_while_a_claim_is_under_way_is_claimed_next() {
         scheduler.on(input, T0, &mut actions);
         actions.iter().filter(|action| matches!(action, Action::Claim { .. })).count()
     };
-    let nothing = || Input::Claimed { lane: 0, deliveries: Vec::new(), next_due: None, more: false };
+    let nothing = || Input::Claimed(0, Claims::default());
     assert_eq!(claims(Input::Policy(0, Box::new(policy()))), 0);
     assert_eq!(claims(Input::Tick), 1);
     assert_eq!(claims(Input::Available(0)), 0, "one claim at a time");
