@@ -82,7 +82,10 @@ pub enum Input {
     /// A person cancelled a delivery, or it was settled otherwise.
     Withdrawn(LaneId, u64),
     /// The time that [`Scheduler::next_wakeup`] named has come.
-    Tick,
+    Tick {
+        /// For the jitter of those whose lease has run out.
+        entropy: u64,
+    },
     /// Send nothing more; what is under way may end.
     Drain,
 }
@@ -179,7 +182,7 @@ impl Scheduler {
         match input {
             Input::Policy(id, policy) => self.set_policy(id, *policy, now),
             Input::Drain => self.drain(actions),
-            Input::Tick => self.tick(now, actions),
+            Input::Tick { entropy } => self.tick(entropy, now, actions),
             Input::Finished(finished) => self.finished(&finished, now, actions),
             Input::Restored(id, parked) => self.restore(id, parked),
             Input::Block(id, block) => {
@@ -300,7 +303,7 @@ impl Scheduler {
         }
     }
 
-    fn tick(&mut self, now: Millis, actions: &mut Vec<Action>) {
+    fn tick(&mut self, mut entropy: u64, now: Millis, actions: &mut Vec<Action>) {
         while let Some((at, id)) = self.timers.first().copied() {
             if at > now {
                 break;
@@ -313,14 +316,8 @@ impl Scheduler {
             for (seq, attempt) in lane.overdue(now) {
                 // Nobody answered for this attempt: it counts as timed out, and a late result is stale.
                 let outcome = Outcome::Retry { reason: Reason::Timeout, retry_after: None };
-                let lost = Finished {
-                    lane: id,
-                    seq,
-                    attempt,
-                    outcome,
-                    accepted_at: now,
-                    entropy: u64::from(attempt),
-                };
+                entropy = scatter(entropy);
+                let lost = Finished { lane: id, seq, attempt, outcome, accepted_at: now, entropy };
                 self.finished(&lost, now, actions);
             }
             self.refresh(id, now, actions);
@@ -359,6 +356,14 @@ impl Scheduler {
             }
         }
     }
+}
+
+/// Another number over the whole range (`SplitMix64`), so that those lost together don't come back together.
+fn scatter(entropy: u64) -> u64 {
+    let mut z = entropy.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }
 
 #[cfg(test)]

@@ -28,6 +28,25 @@ pub struct LanePolicy {
     pub breaker: BreakerPolicy,
 }
 
+impl LanePolicy {
+    /// For a receiver without an endpoint: it is blocked, so that nothing here but its lane matters.
+    pub fn idle() -> Self {
+        let day = Duration::from_secs(86_400);
+        Self {
+            in_flight_max: 1,
+            rate_per_second: None,
+            lease: day,
+            retry: RetryPolicy { first: day, factor: 1.0, max: day, max_attempts: u16::MAX, max_age: day },
+            breaker: BreakerPolicy {
+                failures: u32::MAX,
+                cooldown: day,
+                cooldown_max: day,
+                drain_per_second: 1,
+            },
+        }
+    }
+}
+
 /// Why an endpoint may not be sent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Block {
@@ -269,6 +288,11 @@ impl Lane {
             Outcome::Blocked => {
                 if probe {
                     self.breaker.failed(true, &self.policy.breaker, now);
+                }
+            }
+            Outcome::Unsent => {
+                if probe {
+                    self.breaker.probe_untold(now);
                 }
             }
         }
