@@ -228,10 +228,14 @@ fn key_check(control: Arc<Control>) -> KeyCheck {
 }
 
 fn sink(config: &Config, ports: &Ports) -> Result<HttpSink, Error> {
+    let delivery = &config.delivery;
+    let own = config.apps.values().filter_map(|app| app.in_flight_max);
+    let in_flight = own.chain([delivery.endpoint_in_flight_max]).max().unwrap_or(1);
     let options = SinkOptions {
-        allowed_networks: config.delivery.allowed_networks.clone(),
+        allowed_networks: delivery.allowed_networks.clone(),
         // Each receiver's own policy caps it again.
         retry_after_max: longest_wait(config),
+        idle_per_receiver_max: in_flight.min(delivery.in_flight_max) as usize,
     };
     Ok(HttpSink::new(options, Arc::clone(&ports.clock))?)
 }

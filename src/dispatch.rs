@@ -1,38 +1,58 @@
 //! The shell around the scheduler: it claims from the outbox, sends through the sink and settles.
 //!
 //! All decisions are `domain::scheduler`'s; this task feeds it what happens and does what it says.
-//! Never waits for a receiver: attempts are tasks of their own. A crash loses only what is in
-//! memory here, and the outbox offers every unsettled delivery again.
+//! Never waits for a receiver: attempts are tasks of its crew. Each turn takes a bounded part of one
+//! source, whichever is ready, so that no flood of results keeps a pause or a stop waiting. A crash
+//! loses only what is in memory here, and the outbox offers every unsettled delivery again.
 
+mod act;
 mod attempt;
 mod board;
 mod endpoints;
+mod timeline;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
 use crate::deliver::{Report, Sink};
-use crate::domain::delivery::Next;
 use crate::domain::id::AppSlug;
-use crate::domain::scheduler::{Action, Block, Finished, Input, LaneId, Scheduler};
-use crate::domain::time::Millis;
+use crate::domain::outcome::Outcome;
+use crate::domain::scheduler::{Action, Block, Finished, Input, LaneId, LanePolicy, Scheduler};
+use crate::domain::time::{Millis, Moment};
 use crate::outbox::directory::Directory;
 use crate::runtime::clock::Clock;
 use crate::runtime::entropy::Entropy;
-use crate::runtime::task::{TaskKind, Tasks};
+use crate::runtime::task::{Crew, TaskKind, Tasks};
 use crate::store::outbox::Outbox;
-use crate::store::outbox::record::{AttemptNote, Change, Move};
-use crate::telemetry::event;
+use crate::store::outbox::record::Move;
 use crate::telemetry::metrics::Metrics;
-use attempt::Landed;
+use attempt::{Kit, Landed};
 pub use board::{Board, LaneView};
-use endpoints::Endpoints;
+use endpoints::{Endpoints, Served};
+use timeline::Timeline;
 
-/// Most inputs taken between two looks at the other sources.
-const INPUTS_PER_TURN: usize = 256;
+/// Most results taken between two looks at the other sources.
+const RESULTS_PER_TURN: usize = 256;
+/// The longest sleep: after it the wall clock is looked at.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// Why the dispatcher can't go on.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// An accepted event cannot be read back.
+    #[error("event {seq} cannot be read back: {reason}")]
+    Damaged {
+        /// The event.
+        seq: u64,
+        /// What the store said.
+        reason: String,
+    },
+}
 
 /// What the dispatcher works with.
 pub struct Parts {
@@ -46,7 +66,7 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// For jitter.
     pub entropy: Arc<dyn Entropy>,
-    /// Runs the attempts.
+    /// Says when to stop, and runs what is no delivery's attempt.
     pub tasks: Tasks,
     /// Counts.
     pub metrics: Arc<Metrics>,
@@ -59,8 +79,8 @@ pub struct Parts {
 /// What others ask of the dispatcher.
 #[derive(Debug)]
 enum Order {
-    /// The directory has changed.
-    Refresh,
+    /// The directory has changed; the block of the one named, if it was gone, is lifted.
+    Refresh(Option<AppSlug>),
     /// A person wants to know what an endpoint answers now.
     Test(AppSlug, oneshot::Sender<Report>),
 }
@@ -76,7 +96,13 @@ impl Handle {
     /// Takes the directory's new snapshot in.
     pub async fn refresh(&self) {
         // A dispatcher that has stopped needs no news.
-        let _ = self.orders.send(Order::Refresh).await;
+        let _ = self.orders.send(Order::Refresh(None)).await;
+    }
+
+    /// Takes the directory's new snapshot in, in which a person lets `app` be sent to again.
+    pub async fn lift(&self, app: &AppSlug) {
+        // A dispatcher that has stopped needs no news.
+        let _ = self.orders.send(Order::Refresh(Some(app.clone()))).await;
     }
 
     /// Sends one signed test event to `app` now, outside its queue, and says what came of it. `None` if
@@ -96,98 +122,157 @@ impl Handle {
 /// The dispatcher.
 pub struct Dispatcher {
     parts: Parts,
+    /// What every attempt needs.
+    kit: Arc<Kit>,
     scheduler: Scheduler,
     endpoints: Endpoints,
-    names: Vec<AppSlug>,
+    /// By number.
+    lanes: Vec<Served>,
+    /// Those that answered 410 and whose block no snapshot has shown yet.
+    gone: HashSet<LaneId>,
     orders: mpsc::Receiver<Order>,
-    landed_in: mpsc::Sender<Landed>,
-    landed: mpsc::Receiver<Landed>,
+    attempts: Crew<Landed>,
+    timeline: Timeline,
+    /// The instant of this turn.
+    now: Moment,
+    /// Settled in this turn.
+    moves: Vec<Move>,
+    inputs: VecDeque<Input>,
+    actions: Vec<Action>,
     board: Board,
+}
+
+/// What woke the dispatcher.
+enum Woken {
+    Stop,
+    Landed(Landed),
+    Order(Order),
+    Available(Vec<LaneId>),
+    Alarm,
+}
+
+/// The next wake-up, kept until it rings or an earlier one is needed.
+struct Alarm {
+    at: Millis,
+    rings: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
 impl Dispatcher {
     /// A dispatcher and the handle to it.
     pub fn new(parts: Parts) -> (Self, Handle) {
         let (order_in, orders) = mpsc::channel(64);
-        // Each attempt under way has a place, so none ever waits to report.
-        let (landed_in, landed) = mpsc::channel(parts.in_flight_max + 1);
         let board = Board::default();
         let handle = Handle { orders: order_in, board: board.clone() };
+        let timeline = Timeline::new(Arc::clone(&parts.clock));
         let dispatcher = Self {
+            kit: Arc::new(Kit::of(&parts)),
             scheduler: Scheduler::new(parts.in_flight_max),
             endpoints: Endpoints::default(),
-            names: Vec::new(),
+            lanes: Vec::new(),
+            gone: HashSet::new(),
             orders,
-            landed_in,
-            landed,
+            attempts: Crew::new(TaskKind::Attempt),
+            now: timeline.moment(),
+            timeline,
+            moves: Vec::new(),
+            inputs: VecDeque::new(),
+            actions: Vec::new(),
             board,
             parts,
         };
         (dispatcher, handle)
     }
 
-    /// Runs until the soft token asks to stop and what is in flight has ended.
-    pub async fn run(mut self) {
+    /// Runs until the soft token asks to stop and what is in flight has ended. An error means that the
+    /// store is damaged and the process must stop.
+    pub async fn run(mut self) -> Result<(), Error> {
         let stop = self.parts.tasks.soft();
+        let (clock, outbox) = (Arc::clone(&self.parts.clock), Arc::clone(&self.parts.outbox));
         let mut stopping = false;
-        self.refresh();
-        loop {
-            let wake = self.next_wake();
-            let clock = Arc::clone(&self.parts.clock);
-            let outbox = Arc::clone(&self.parts.outbox);
-            tokio::select! {
-                biased;
-                () = stop.cancelled(), if !stopping => {
+        let mut alarm = Alarm { at: self.timeline.schedule(), rings: clock.sleep(Duration::ZERO) };
+        self.refresh(None);
+        while !(stopping && self.scheduler.in_flight() == 0) {
+            // In no fixed order, so that none of them waits for ever.
+            let woken = tokio::select! {
+                () = stop.cancelled(), if !stopping => Woken::Stop,
+                landed = self.attempts.next() => Woken::Landed(landed),
+                Some(order) = self.orders.recv(), if !stopping => Woken::Order(order),
+                lanes = outbox.available(), if !stopping => Woken::Available(lanes),
+                () = &mut alarm.rings => Woken::Alarm,
+            };
+            self.now = self.timeline.moment();
+            match woken {
+                Woken::Stop => {
                     stopping = true;
                     self.feed(Input::Drain, None);
                 }
-                Some(landed) = self.landed.recv() => self.landed(landed),
-                Some(order) = self.orders.recv(), if !stopping => self.order(order),
-                lanes = outbox.available(), if !stopping => self.available(&lanes),
-                () = clock.sleep(wake) => self.feed(Input::Tick, None),
+                Woken::Landed(landed) => self.landed(landed)?,
+                Woken::Order(order) => self.order(order),
+                Woken::Available(lanes) => self.available(&lanes),
+                Woken::Alarm => {
+                    alarm.at = Millis(u64::MAX);
+                    self.tick();
+                }
             }
-            if stopping && self.scheduler.in_flight() == 0 {
-                return;
+            self.settle();
+            let due = self.next_wake();
+            if due < alarm.at {
+                alarm = Alarm { at: due, rings: clock.sleep(due.since(self.timeline.schedule())) };
             }
         }
+        Ok(())
     }
 
-    fn next_wake(&self) -> Duration {
-        const IDLE: Duration = Duration::from_secs(1);
-        let due = self.scheduler.next_wakeup().map(|at| at.since(self.parts.clock.now()));
-        due.map_or(IDLE, |due| due.min(IDLE))
+    fn next_wake(&self) -> Millis {
+        let idle = self.now.schedule.plus(IDLE);
+        self.scheduler.next_wakeup().map_or(idle, |at| at.min(idle))
     }
 
-    fn landed(&mut self, first: Landed) {
+    fn tick(&mut self) {
+        if self.timeline.jumped(self.now) {
+            // Written due times have come nearer or gone further: every lane looks again.
+            for (lane, _) in (0..).zip(&self.lanes.clone()) {
+                self.feed(Input::Available(lane), None);
+            }
+        }
+        self.feed(Input::Tick { entropy: self.parts.entropy.u64() }, None);
+    }
+
+    /// Takes results in, as many as one turn may.
+    fn landed(&mut self, first: Landed) -> Result<(), Error> {
         let mut next = Some(first);
-        for _ in 0..INPUTS_PER_TURN {
-            let Some(landed) = next.take() else { return };
+        for taken in 1..=RESULTS_PER_TURN {
+            let Some(landed) = next.take() else { break };
+            if let Some(reason) = landed.damage {
+                return Err(Error::Damaged { seq: landed.seq, reason });
+            }
             let finished = Finished {
                 lane: landed.lane,
                 seq: landed.seq,
                 attempt: landed.attempt,
                 outcome: landed.outcome,
-                accepted_at: landed.accepted_at,
-                entropy: self.parts.entropy.u64(),
+                accepted_at: self.now.to_schedule(landed.accepted_at),
+                // What arrived needs no jitter.
+                entropy: if landed.outcome == Outcome::Delivered { 0 } else { self.parts.entropy.u64() },
             };
             self.feed(Input::Finished(finished), Some(landed));
-            next = self.landed.try_recv().ok();
+            if taken < RESULTS_PER_TURN {
+                next = self.attempts.try_next();
+            }
         }
-        if let Some(landed) = next {
-            self.landed(landed);
-        }
+        Ok(())
     }
 
     fn order(&mut self, order: Order) {
         match order {
-            Order::Refresh => self.refresh(),
+            Order::Refresh(lifted) => self.refresh(lifted.as_ref()),
             Order::Test(app, report) => self.test(&app, report),
         }
     }
 
     fn available(&mut self, lanes: &[LaneId]) {
-        if lanes.iter().any(|lane| usize::from(*lane) >= self.names.len()) {
-            self.refresh();
+        if lanes.iter().any(|lane| usize::from(*lane) >= self.lanes.len()) {
+            self.refresh(None);
         }
         for lane in lanes {
             self.feed(Input::Available(*lane), None);
@@ -198,7 +283,7 @@ impl Dispatcher {
         let Some(endpoint) = self.endpoints.get(app) else { return };
         let mut entropy = [0; 16];
         self.parts.entropy.fill(&mut entropy);
-        let Some(attempt) = attempt::test_event(app, endpoint, self.parts.clock.now(), entropy) else {
+        let Some(attempt) = attempt::test_event(app, endpoint, self.now.wall, entropy) else {
             return;
         };
         let sink = Arc::clone(&self.parts.sink);
@@ -208,139 +293,53 @@ impl Dispatcher {
         });
     }
 
-    /// Brings lanes and endpoints up to date with the directory.
-    fn refresh(&mut self) {
+    /// Brings lanes and endpoints up to date with the directory; the block of `lifted` is a person's
+    /// business again.
+    fn refresh(&mut self, lifted: Option<&AppSlug>) {
         let snapshot = self.parts.directory.current();
         self.endpoints.update(&snapshot);
-        let known = self.names.len();
-        self.names = self.parts.outbox.lanes();
-        for (lane, name) in (0..).zip(self.names.clone()) {
-            let settings = snapshot.get(&name).and_then(|app| app.endpoint.as_ref());
+        let known = self.lanes.len();
+        let names = self.parts.outbox.lanes();
+        self.lanes = names
+            .iter()
+            .map(|name| Served { name: name.clone(), endpoint: self.endpoints.get(name) })
+            .collect();
+        for (lane, name) in (0..).zip(&names) {
+            let settings = snapshot.get(name).and_then(|app| app.endpoint.as_ref());
             // Without an endpoint (any more) what is queued waits until the config has one again.
-            let block = match settings {
+            let mut block = match settings {
                 Some(settings) => settings.block.as_ref().map(|blocked| blocked.block),
                 None => Some(Block::Disabled),
             };
-            if let Some(settings) = settings {
-                self.feed(Input::Policy(lane, Box::new(settings.policy.clone())), None);
+            if block == Some(Block::Disabled) || lifted == Some(name) {
+                self.gone.remove(&lane);
             }
-            if usize::from(lane) >= known {
-                self.feed(Input::Restored(lane, self.parts.outbox.parked(lane)), None);
+            if self.gone.contains(&lane) {
+                // The snapshot may be older than the 410, or making it last may have failed.
+                block = Some(Block::Disabled);
             }
-            self.board.set_block(&name, block);
+            let new = usize::from(lane) >= known;
+            let policy = settings.map(|settings| settings.policy.clone());
+            if let Some(policy) = policy.or_else(|| new.then(LanePolicy::idle)) {
+                self.feed(Input::Policy(lane, Box::new(policy)), None);
+            }
+            if new {
+                let now = self.now;
+                let parked = self.parts.outbox.parked(lane).by(|at| now.to_schedule(at));
+                self.feed(Input::Restored(lane, parked), None);
+            }
+            self.board.set_block(name, block);
             self.feed(Input::Block(lane, block), None);
         }
     }
 
-    /// Gives the scheduler one input and does what it says, until it has nothing more to say.
-    fn feed(&mut self, input: Input, landed: Option<Landed>) {
-        let mut inputs = VecDeque::from([input]);
-        let mut actions = Vec::new();
-        let mut moves = Vec::new();
-        let mut note = landed;
-        let now = self.parts.clock.now();
-        while let Some(input) = inputs.pop_front() {
-            self.scheduler.on(input, now, &mut actions);
-            for action in actions.drain(..) {
-                self.act(action, now, &mut note, &mut inputs, &mut moves);
-            }
+    /// Hands over what this turn has settled.
+    fn settle(&mut self) {
+        if !self.moves.is_empty() {
+            self.parts.outbox.settle(self.moves.drain(..));
         }
-        if !moves.is_empty() {
-            self.parts.outbox.settle(moves);
-        }
-    }
-
-    fn act(
-        &mut self,
-        action: Action,
-        now: Millis,
-        landed: &mut Option<Landed>,
-        inputs: &mut VecDeque<Input>,
-        moves: &mut Vec<Move>,
-    ) {
-        match action {
-            Action::Claim { lane, limit } => {
-                let claims = self.parts.outbox.claim(lane, limit, now);
-                let (deliveries, next_due, more) = (claims.deliveries, claims.next_due, claims.more);
-                inputs.push_back(Input::Claimed { lane, deliveries, next_due, more });
-            }
-            Action::Send { lane, seq, attempt, probe } => self.send(lane, seq, attempt, probe),
-            Action::Settle { lane, seq, progress, next } => {
-                let landed = landed.take_if(|landed| landed.lane == lane && landed.seq == seq);
-                let change = change(next);
-                self.tell(lane, change, progress.attempts, landed.as_ref(), now);
-                let note = landed.map_or_else(|| lost_note(now), |landed| landed.note);
-                moves.push(Move { seq, lane, at: now, progress, change, note: Some(Box::new(note)) });
-            }
-            Action::Release { lane, deliveries } => self.parts.outbox.release(lane, &deliveries),
-            Action::Breaker { lane, state } => {
-                if let Some(receiver) = self.names.get(usize::from(lane)) {
-                    self.board.set_breaker(receiver, state, &self.parts.metrics);
-                }
-            }
-            Action::Disable { lane } => {
-                if let Some(receiver) = self.names.get(usize::from(lane)).cloned() {
-                    event::EndpointDisabled { receiver: &receiver, reason: "gone" }.emit(&self.parts.metrics);
-                    self.board.set_block(&receiver, Some(Block::Disabled));
-                    (self.parts.on_gone)(&receiver);
-                }
-            }
-            Action::Parked { lane, parked } => self.parts.outbox.park(lane, parked),
-        }
-    }
-
-    /// Says what became of a delivery, in the log and the metrics.
-    fn tell(&self, lane: LaneId, change: Change, attempts: u16, landed: Option<&Landed>, now: Millis) {
-        let (Some(receiver), Some(landed)) = (self.names.get(usize::from(lane)), landed) else { return };
-        let (Some(delivery_id), Some(event_id)) = (landed.delivery_id, landed.event_id.as_ref()) else {
-            return;
-        };
-        let (outcome, reason) = match change {
-            Change::Delivered => (event::Terminal::Delivered, None),
-            Change::Dead(reason) => (event::Terminal::Dead, Some(reason.as_str())),
-            _ => return,
-        };
-        event::DeliveryTerminal {
-            receiver,
-            delivery_id,
-            event_id,
-            outcome,
-            reason,
-            attempts: attempts.into(),
-            lag: now.since(landed.accepted_at),
-        }
-        .emit(&self.parts.metrics);
-    }
-
-    fn send(&self, lane: LaneId, seq: u64, attempt: u16, probe: bool) {
-        let receiver = self.names.get(usize::from(lane)).cloned();
-        let endpoint = receiver.as_ref().and_then(|receiver| self.endpoints.get(receiver));
-        attempt::start(
-            &self.parts,
-            self.landed_in.clone(),
-            attempt::Order { lane, seq, attempt, probe, receiver, endpoint },
-        );
     }
 }
 
-fn change(next: Next) -> Change {
-    match next {
-        Next::Delivered => Change::Delivered,
-        Next::Retry { due } => Change::Retry { due },
-        Next::Dead(reason) => Change::Dead(reason),
-        Next::Park => Change::Park,
-    }
-}
-
-/// What is written of an attempt whose task never reported.
-fn lost_note(now: Millis) -> AttemptNote {
-    AttemptNote {
-        started_at: now,
-        duration_ms: 0,
-        probe: false,
-        status: None,
-        reason: Some(crate::domain::outcome::Reason::Timeout),
-        error: Some("the attempt did not report within its lease".to_owned()),
-        excerpt: None,
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -72,19 +72,18 @@ async fn change(
     let patch: Patch = read(body)?;
     let action = if whole { "endpoints.put" } else { "endpoints.patch" };
     let entry = admin.entry(&caller, action, app.as_str());
-    steered(
-        admin
-            .parts
-            .steering
-            .change(&app, entry, move |overlay| {
-                if whole {
-                    let secrets = std::mem::take(&mut overlay.secrets);
-                    *overlay = control::overlay::Overlay { secrets, ..Default::default() };
-                }
-                overlay.apply(patch);
-            })
-            .await,
-    )?;
+    let steering = &admin.parts.steering;
+    let changed = if whole {
+        let replace = move |overlay: &mut control::overlay::Overlay| {
+            let secrets = std::mem::take(&mut overlay.secrets);
+            *overlay = control::overlay::Overlay { secrets, ..Default::default() };
+            overlay.apply(patch);
+        };
+        steering.lift(&app, entry, replace).await
+    } else {
+        steering.change(&app, entry, move |overlay| overlay.apply(patch)).await
+    };
+    steered(changed)?;
     answer(admin, &app)
 }
 
@@ -110,7 +109,7 @@ pub(super) async fn resume(
     let caller = admin.allow(&headers, Scope::Operate)?;
     let app = known(&admin, &app)?;
     let entry = admin.entry(&caller, "endpoints.resume", app.as_str());
-    steered(admin.parts.steering.change(&app, entry, control::overlay::Overlay::resume).await)?;
+    steered(admin.parts.steering.lift(&app, entry, control::overlay::Overlay::resume).await)?;
     answer(&admin, &app)
 }
 

@@ -33,26 +33,48 @@ impl Steering {
         entry: Entry,
         change: impl FnOnce(&mut Overlay) + Send + 'static,
     ) -> Result<(), Error> {
+        self.lay(app, entry, change).await?;
+        self.dispatch.refresh().await;
+        Ok(())
+    }
+
+    /// As [`change`](Self::change), by which a person lets a receiver be sent to again that had said it
+    /// is gone.
+    pub async fn lift(
+        &self,
+        app: &AppSlug,
+        entry: Entry,
+        change: impl FnOnce(&mut Overlay) + Send + 'static,
+    ) -> Result<(), Error> {
+        self.lay(app, entry, change).await?;
+        self.dispatch.lift(app).await;
+        Ok(())
+    }
+
+    async fn lay(
+        &self,
+        app: &AppSlug,
+        entry: Entry,
+        change: impl FnOnce(&mut Overlay) + Send + 'static,
+    ) -> Result<(), Error> {
         let (steering, app) = (self.clone(), app.clone());
         blocking::run(move || {
             steering.control.change_overlay(&app, &entry, change)?;
             steering.put_in_force()
         })
-        .await?;
-        self.dispatch.refresh().await;
-        Ok(())
+        .await
     }
 
     /// Drops the overlay of `app`: the config alone is in force again. False if there was none.
     pub async fn reset(&self, app: &AppSlug, entry: Entry) -> Result<bool, Error> {
-        let (steering, app) = (self.clone(), app.clone());
+        let (steering, reset) = (self.clone(), app.clone());
         let had = blocking::run(move || {
-            let had = steering.control.reset_overlay(&app, &entry)?;
+            let had = steering.control.reset_overlay(&reset, &entry)?;
             steering.put_in_force()?;
             Ok::<_, Error>(had)
         })
         .await?;
-        self.dispatch.refresh().await;
+        self.dispatch.lift(app).await;
         Ok(had)
     }
 
@@ -66,7 +88,6 @@ impl Steering {
     }
 
     fn put_in_force(&self) -> Result<(), Error> {
-        self.directory.replace(Snapshot::new(&self.config, &self.control.overlays()?));
-        Ok(())
+        self.directory.update(|| Ok(Snapshot::new(&self.config, &self.control.overlays()?)))
     }
 }

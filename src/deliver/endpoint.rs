@@ -11,6 +11,7 @@ use ::http::Uri;
 
 use crate::domain::id::AppSlug;
 use crate::domain::secret::Secret;
+use crate::domain::signature::Signer;
 
 /// Where a receiver's deliveries go.
 #[derive(Debug)]
@@ -56,16 +57,33 @@ impl SecretSet {
 /// One secret, or two while a rotation lasts.
 #[derive(Debug)]
 pub struct LiveSecrets {
-    newest: Secret,
-    older: Option<Secret>,
+    newest: Live,
+    older: Option<Live>,
     /// The index that the receiver took last.
     working: AtomicU8,
+}
+
+/// A secret, and the same ready to sign.
+#[derive(Debug)]
+struct Live {
+    secret: Secret,
+    signer: Signer,
+}
+
+impl Live {
+    fn new(secret: Secret) -> Self {
+        Self { signer: Signer::new(&secret), secret }
+    }
+
+    fn signer(&self) -> &Signer {
+        &self.signer
+    }
 }
 
 impl LiveSecrets {
     /// Takes `newest`, and `older` while the receiver may not know the newest yet.
     pub fn new(newest: Secret, older: Option<Secret>) -> Self {
-        Self { newest, older, working: AtomicU8::new(0) }
+        Self { newest: Live::new(newest), older: older.map(Live::new), working: AtomicU8::new(0) }
     }
 
     /// Takes a list, newest first; `None` unless it holds one or two.
@@ -76,13 +94,22 @@ impl LiveSecrets {
         secrets.next().is_none().then(|| Self::new(newest, older))
     }
 
-    /// All of them, newest first.
-    pub fn all(&self) -> Vec<&Secret> {
-        std::iter::once(&self.newest).chain(&self.older).collect()
+    /// What signs with all of them, newest first.
+    pub fn signers(&self) -> impl Iterator<Item = &Signer> {
+        std::iter::once(&self.newest).chain(&self.older).map(Live::signer)
     }
 
     /// The secret of this index; the newest when there is no older one.
     pub fn get(&self, index: u8) -> &Secret {
+        &self.live(index).secret
+    }
+
+    /// What signs with the secret of this index.
+    pub fn signer(&self, index: u8) -> &Signer {
+        self.live(index).signer()
+    }
+
+    fn live(&self, index: u8) -> &Live {
         match (index, &self.older) {
             (1, Some(older)) => older,
             _ => &self.newest,

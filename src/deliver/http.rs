@@ -4,7 +4,8 @@
 //! reads no more of an answer than it keeps a bound for. Whatever a receiver does, an attempt ends within
 //! its endpoint's timeout. The status decides; a body that breaks, stalls or never ends changes nothing.
 //!
-//! Bounds: 8 idle connections per receiver, closed after 4 s (servers commonly close theirs after 5 s, and
+//! Bounds: as many idle connections per receiver as attempts may be in flight to it (fewer, and a busy
+//! receiver would be dialled anew all the time), closed after 4 s (servers commonly close theirs after 5 s, and
 //! a request that meets a closing connection is a failed attempt for nothing); 100 header lines and 64 KiB
 //! of head per answer (looked at between reads, so up to twice that is held); 64 KiB of body read, 2 KiB kept.
 
@@ -33,8 +34,6 @@ mod connector;
 mod failure;
 mod headers;
 
-/// Idle connections kept per receiver.
-const IDLE_PER_HOST_MAX: usize = 8;
 /// How long an idle connection is kept.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 /// Header lines of an answer.
@@ -59,6 +58,8 @@ pub struct Options {
     pub allowed_networks: Vec<IpNet>,
     /// The longest that a receiver may ask to be left alone.
     pub retry_after_max: Duration,
+    /// Idle connections kept per receiver.
+    pub idle_per_receiver_max: usize,
 }
 
 /// Sends deliveries over HTTP/1.1, with TLS where the URL says so.
@@ -92,7 +93,7 @@ impl HttpSink {
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
+            .pool_max_idle_per_host(options.idle_per_receiver_max)
             .http1_max_headers(HEADERS_MAX)
             .http1_max_buf_size(BUFFER_BYTES_MAX)
             .build(connector);

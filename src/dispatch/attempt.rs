@@ -1,19 +1,42 @@
 //! One attempt as a task: load the event, send it, report.
+//!
+//! It always reports, unless it panics: then its lease ends it. What keeps the broker itself from sending
+//! is not the receiver's doing, and is reported as such. A crash leaves the delivery open.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-
 use super::Parts;
-use crate::deliver::{Attempt, Endpoint, Report};
+use crate::deliver::{Attempt, Endpoint, Report, Sink};
 use crate::domain::id::{AppSlug, CorrelationId, DeliveryId, EventId, EventType};
 use crate::domain::outcome::{Outcome, Reason};
 use crate::domain::scheduler::LaneId;
 use crate::domain::time::Millis;
-use crate::runtime::task::TaskKind;
+use crate::runtime::clock::Clock;
+use crate::store::log;
 use crate::store::outbox::record::{AttemptNote, StoredEvent};
+use crate::store::outbox::{Error, Outbox};
 use crate::telemetry::event;
+use crate::telemetry::metrics::Metrics;
+
+/// What every attempt needs.
+pub(super) struct Kit {
+    sink: Arc<dyn Sink>,
+    outbox: Arc<Outbox>,
+    clock: Arc<dyn Clock>,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+impl Kit {
+    pub(super) fn of(parts: &Parts) -> Self {
+        Self {
+            sink: Arc::clone(&parts.sink),
+            outbox: Arc::clone(&parts.outbox),
+            clock: Arc::clone(&parts.clock),
+            metrics: Arc::clone(&parts.metrics),
+        }
+    }
+}
 
 /// What to send.
 pub(super) struct Order {
@@ -21,8 +44,14 @@ pub(super) struct Order {
     pub(super) seq: u64,
     pub(super) attempt: u16,
     pub(super) probe: bool,
-    pub(super) receiver: Option<AppSlug>,
     pub(super) endpoint: Option<Arc<Endpoint>>,
+}
+
+/// What was sent, and where to.
+pub(super) struct Sent {
+    pub(super) delivery_id: DeliveryId,
+    pub(super) event_id: EventId,
+    pub(super) receiver: Arc<Endpoint>,
 }
 
 /// An attempt that has ended.
@@ -32,52 +61,61 @@ pub(super) struct Landed {
     pub(super) attempt: u16,
     pub(super) outcome: Outcome,
     pub(super) accepted_at: Millis,
-    pub(super) delivery_id: Option<DeliveryId>,
-    pub(super) event_id: Option<EventId>,
-    pub(super) note: AttemptNote,
+    /// `None` if it could not be sent.
+    pub(super) sent: Option<Sent>,
+    pub(super) note: Box<AttemptNote>,
+    /// What the store said if it is damaged: the process must stop.
+    pub(super) damage: Option<String>,
 }
 
-/// Starts the task. It always reports, unless it panics: then its lease ends it.
-pub(super) fn start(parts: &Parts, report_to: mpsc::Sender<Landed>, order: Order) {
-    let (sink, outbox, clock) =
-        (Arc::clone(&parts.sink), Arc::clone(&parts.outbox), Arc::clone(&parts.clock));
-    let metrics = Arc::clone(&parts.metrics);
-    parts.tasks.spawn(TaskKind::Attempt, async move {
-        let started_at = clock.now();
-        let event = if let Some(event) = outbox.cached(order.seq) {
-            Ok(Some(event))
-        } else {
-            let seq = order.seq;
-            let read = tokio::task::spawn_blocking(move || outbox.load(seq)).await;
-            read.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
-        };
-        let landed = match (event, &order.receiver, &order.endpoint) {
-            (Ok(Some(event)), Some(receiver), Some(endpoint)) => {
-                let attempt = attempt(&event, receiver, endpoint, order.attempt);
-                let delivery_id = attempt.delivery_id;
-                let report = sink.send(attempt).await;
-                event::AttemptFinished {
-                    receiver,
-                    delivery_id,
-                    attempt: order.attempt.into(),
-                    status: report.status,
-                    failure: report.outcome.reason().map(Reason::as_str),
-                    elapsed: report.duration,
-                }
-                .emit(&metrics);
-                landed(&order, started_at, &event, delivery_id, report)
+/// Makes the attempt.
+pub(super) async fn run(kit: Arc<Kit>, order: Order) -> Landed {
+    let started_at = kit.clock.now();
+    match (load(&kit, order.seq).await, &order.endpoint) {
+        (Ok(Some(event)), Some(endpoint)) => {
+            let attempt = attempt(&event, endpoint, order.attempt);
+            let delivery_id = attempt.delivery_id;
+            let report = kit.sink.send(attempt).await;
+            event::AttemptFinished {
+                receiver: &endpoint.app,
+                delivery_id,
+                attempt: order.attempt.into(),
+                status: report.status,
+                failure: report.outcome.reason().map(Reason::as_str),
+                elapsed: report.duration,
             }
-            (event, ..) => unsent(&order, started_at, event.err().map(|error| error.to_string())),
-        };
-        // The dispatcher outlives its attempts; if it is gone, the delivery is simply still open.
-        let _ = report_to.send(landed).await;
-    });
+            .emit(&kit.metrics);
+            let event_id = event.event_id.clone();
+            let sent = Sent { delivery_id, event_id, receiver: Arc::clone(endpoint) };
+            landed(&order, started_at, event.accepted_at, sent, report)
+        }
+        (event, _) => unsent(&order, started_at, event.err()),
+    }
 }
 
-fn attempt(event: &StoredEvent, receiver: &AppSlug, endpoint: &Arc<Endpoint>, number: u16) -> Attempt {
+/// The event, from memory or from the disk.
+pub(super) async fn load(kit: &Kit, seq: u64) -> Result<Option<Arc<StoredEvent>>, Error> {
+    if let Some(event) = kit.outbox.cached(seq) {
+        return Ok(Some(event));
+    }
+    let outbox = Arc::clone(&kit.outbox);
+    let read = tokio::task::spawn_blocking(move || outbox.load(seq)).await;
+    // A panic in there is one here; a runtime that stops before it began is a store that closes.
+    read.unwrap_or_else(|error| match error.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(_) => Err(Error::Closed),
+    })
+}
+
+fn attempt(event: &StoredEvent, endpoint: &Arc<Endpoint>, number: u16) -> Attempt {
+    let receiver = &endpoint.app;
     let delivery_id = event.delivery_id(receiver);
-    let first_id = DeliveryId::derive(&event.source, &event.event_id, receiver, 0);
     let as_new = event.replay.is_some_and(|replay| replay.as_new);
+    let key = if as_new || event.generation == 0 {
+        delivery_id
+    } else {
+        DeliveryId::derive(&event.source, &event.event_id, receiver, 0)
+    };
     Attempt {
         delivery_id,
         event_id: event.event_id.clone(),
@@ -88,28 +126,21 @@ fn attempt(event: &StoredEvent, receiver: &AppSlug, endpoint: &Arc<Endpoint>, nu
         attempt: number.into(),
         body: event.body.clone(),
         webhook_id: if as_new { delivery_id.to_string() } else { event.event_id.to_string() },
-        idempotency_key: if as_new { delivery_id } else { first_id }.to_string(),
+        idempotency_key: key.to_string(),
         replay_of: event.replay.map(|replay| replay.of),
         traceparent: event.traceparent.clone(),
         endpoint: Arc::clone(endpoint),
     }
 }
 
-fn landed(
-    order: &Order,
-    started_at: Millis,
-    event: &StoredEvent,
-    delivery_id: DeliveryId,
-    report: Report,
-) -> Landed {
+fn landed(order: &Order, started_at: Millis, accepted_at: Millis, sent: Sent, report: Report) -> Landed {
     Landed {
         lane: order.lane,
         seq: order.seq,
         attempt: order.attempt,
-        accepted_at: event.accepted_at,
-        delivery_id: Some(delivery_id),
-        event_id: Some(event.event_id.clone()),
-        note: AttemptNote {
+        accepted_at,
+        sent: Some(sent),
+        note: Box::new(AttemptNote {
             started_at,
             duration_ms: whole_ms(report.duration),
             probe: order.probe,
@@ -117,33 +148,37 @@ fn landed(
             reason: report.outcome.reason(),
             error: report.error,
             excerpt: report.excerpt.filter(|_| report.outcome != Outcome::Delivered),
-        },
+        }),
         outcome: report.outcome,
+        damage: None,
     }
 }
 
 /// An attempt that could not be made: the event could not be read, or its endpoint just went away.
-fn unsent(order: &Order, started_at: Millis, error: Option<String>) -> Landed {
-    let error = error.unwrap_or_else(|| "the endpoint or the event is not there any more".to_owned());
+fn unsent(order: &Order, started_at: Millis, failed: Option<Error>) -> Landed {
+    let damaged = matches!(failed, Some(Error::Damaged(_) | Error::Log(log::Error::Damaged { .. })));
+    let error = failed.map_or_else(
+        || "the endpoint or the event is not there any more".to_owned(),
+        |error| error.to_string(),
+    );
     tracing::error!(seq = order.seq, lane = order.lane, error, "an attempt could not be made");
-    let reason = Reason::Connect;
     Landed {
         lane: order.lane,
         seq: order.seq,
         attempt: order.attempt,
-        outcome: Outcome::Retry { reason, retry_after: None },
+        outcome: Outcome::Unsent,
         accepted_at: started_at,
-        delivery_id: None,
-        event_id: None,
-        note: AttemptNote {
+        sent: None,
+        damage: damaged.then(|| error.clone()),
+        note: Box::new(AttemptNote {
             started_at,
             duration_ms: 0,
             probe: order.probe,
             status: None,
-            reason: Some(reason),
+            reason: Outcome::Unsent.reason(),
             error: Some(error),
             excerpt: None,
-        },
+        }),
     }
 }
 

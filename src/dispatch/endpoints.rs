@@ -8,6 +8,14 @@ use crate::domain::id::AppSlug;
 use crate::domain::secret::Secret;
 use crate::outbox::directory::{EndpointSettings, Snapshot};
 
+/// Whom a lane serves.
+#[derive(Clone, Debug)]
+pub(super) struct Served {
+    pub(super) name: AppSlug,
+    /// `None` while it has no endpoint.
+    pub(super) endpoint: Option<Arc<Endpoint>>,
+}
+
 /// Endpoints by app. An unchanged one keeps its identity, and so what it remembers of its secrets.
 #[derive(Debug, Default)]
 pub(super) struct Endpoints {

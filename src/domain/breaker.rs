@@ -111,6 +111,13 @@ impl Breaker {
         }
     }
 
+    /// The probe under way told nothing: the next one goes after the same wait.
+    pub fn probe_untold(&mut self, now: Millis) {
+        if self.state == State::HalfOpen {
+            self.open(self.cooldown, now);
+        }
+    }
+
     fn open(&mut self, cooldown: Duration, now: Millis) -> bool {
         self.cooldown = cooldown;
         self.state = State::Open { until: now.plus(cooldown) };

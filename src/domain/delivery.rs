@@ -21,7 +21,8 @@ use super::time::Millis;
 pub struct Progress {
     /// Attempts made, probes included: what `X-Camino-Attempt` counts.
     pub attempts: u16,
-    /// Attempts that count against the policy's budget: a breaker's probes and those answered 410 don't.
+    /// Attempts that count against the policy's budget: a breaker's probes, those answered 410 and those
+    /// that could not be made don't.
     pub charged: u16,
 }
 
@@ -59,7 +60,7 @@ pub enum Next {
 /// The delivery after an attempt: its progress (this attempt counted) and what becomes of it.
 pub fn after_attempt(progress: Progress, ended: Ended<'_>, policy: &RetryPolicy) -> (Progress, Next) {
     // A 410 parks the delivery whatever its budget; charged, it would come back with more than all spent.
-    let charged = !ended.probe && *ended.outcome != Outcome::Gone;
+    let charged = !ended.probe && !matches!(ended.outcome, Outcome::Gone | Outcome::Unsent);
     let progress = Progress {
         attempts: progress.attempts.saturating_add(1),
         charged: progress.charged.saturating_add(u16::from(charged)),
@@ -69,6 +70,8 @@ pub fn after_attempt(progress: Progress, ended: Ended<'_>, policy: &RetryPolicy)
         Outcome::Rejected => Next::Dead(Reason::Rejected),
         Outcome::Blocked => Next::Dead(Reason::BlockedAddress),
         Outcome::Gone => Next::Park,
+        // Our own trouble kills nothing, however long it lasts; it only waits longer each time.
+        Outcome::Unsent => Next::Retry { due: policy.due(progress.attempts, None, ended.now, ended.entropy) },
         Outcome::Retry { .. } if progress.charged >= policy.max_attempts => Next::Dead(Reason::Exhausted),
         Outcome::Retry { .. } if ended.age >= policy.max_age => Next::Dead(Reason::Expired),
         Outcome::Retry { retry_after, .. } => {
@@ -120,6 +123,20 @@ mod tests {
         let (progress, next) = step(2, &retry, true, 0);
         assert_eq!(progress, Progress { attempts: 3, charged: 2 });
         assert!(matches!(next, Next::Retry { .. }));
+    }
+
+    #[test]
+    fn what_could_not_be_sent_spends_nothing_and_never_dies() {
+        let mut progress = Progress { attempts: 2, charged: 2 };
+        for attempts in 3..40 {
+            let age = Duration::from_secs(1_000_000);
+            let ended = Ended { outcome: &Outcome::Unsent, probe: false, age, now: NOW, entropy: 0 };
+            let next;
+            (progress, next) = after_attempt(progress, ended, &policy());
+            assert_eq!(progress, Progress { attempts, charged: 2 });
+            let Next::Retry { due } = next else { panic!("{next:?}") };
+            assert!(due >= NOW.plus(Duration::from_secs(10)), "it backs off");
+        }
     }
 
     #[test]

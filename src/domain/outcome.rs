@@ -57,6 +57,8 @@ pub enum Outcome {
     Rejected,
     /// The address may not be called: a dead letter at once.
     Blocked,
+    /// Nothing was sent, for a reason of ours. Nobody is charged for it.
+    Unsent,
 }
 
 impl Outcome {
@@ -68,6 +70,7 @@ impl Outcome {
             Self::Gone => Some(Reason::Gone),
             Self::Rejected => Some(Reason::Rejected),
             Self::Blocked => Some(Reason::BlockedAddress),
+            Self::Unsent => Some(Reason::Unsent),
         }
     }
 
@@ -79,6 +82,7 @@ impl Outcome {
             Self::Gone => "gone",
             Self::Rejected => "rejected",
             Self::Blocked => "blocked",
+            Self::Unsent => "unsent",
         }
     }
 }
@@ -109,11 +113,13 @@ pub enum Reason {
     Exhausted,
     /// Too old after a failed attempt.
     Expired,
+    /// The broker could not make the attempt, such as when its own disk could not be read.
+    Unsent,
 }
 
 impl Reason {
     /// Every reason, for metrics and documents.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Status,
         Self::Timeout,
         Self::Connect,
@@ -125,6 +131,7 @@ impl Reason {
         Self::BlockedAddress,
         Self::Exhausted,
         Self::Expired,
+        Self::Unsent,
     ];
 
     /// The name in answers, filters and metrics.
@@ -141,6 +148,7 @@ impl Reason {
             Self::BlockedAddress => "blocked_address",
             Self::Exhausted => "exhausted",
             Self::Expired => "expired",
+            Self::Unsent => "unsent",
         }
     }
 

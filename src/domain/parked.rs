@@ -51,6 +51,13 @@ impl Parked {
         now.since(accepted).saturating_sub(Duration::from_millis(parked))
     }
 
+    /// The same spans by another clock.
+    #[must_use]
+    pub fn by(&self, clock: impl Fn(Millis) -> Millis) -> Self {
+        let spans = self.spans.iter().map(|(from, to)| (clock(*from), clock(*to))).collect();
+        Self { spans, since: self.since.map(clock) }
+    }
+
     fn join_nearest(&mut self) {
         let gap = |at: usize| self.spans[at + 1].0.0.saturating_sub(self.spans[at].1.0);
         if let Some(at) = (0..self.spans.len() - 1).min_by_key(|at| gap(*at)) {

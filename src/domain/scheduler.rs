@@ -32,6 +32,19 @@ pub struct Claimed {
     pub progress: Progress,
 }
 
+/// The outbox's answer to [`Action::Claim`].
+#[derive(Clone, Debug, Default)]
+pub struct Claims {
+    /// In the order to send.
+    pub deliveries: Vec<Claimed>,
+    /// When the earliest waiting retry is due.
+    pub next_due: Option<Millis>,
+    /// Whether more could be claimed at once.
+    pub more: bool,
+    /// The sequence number that the next accepted event will get: what is from there on came later.
+    pub next_seq: u64,
+}
+
 /// An attempt that ended.
 #[derive(Clone, Debug)]
 pub struct Finished {
@@ -63,22 +76,16 @@ pub enum Input {
     /// The outbox has deliveries for this receiver that nobody has claimed.
     Available(LaneId),
     /// The outbox's answer to [`Action::Claim`].
-    Claimed {
-        /// The receiver.
-        lane: LaneId,
-        /// In the order to send.
-        deliveries: Vec<Claimed>,
-        /// When the earliest waiting retry is due.
-        next_due: Option<Millis>,
-        /// Whether more could be claimed at once.
-        more: bool,
-    },
+    Claimed(LaneId, Claims),
     /// An attempt ended.
     Finished(Finished),
     /// A person cancelled a delivery, or it was settled otherwise.
     Withdrawn(LaneId, u64),
     /// The time that [`Scheduler::next_wakeup`] named has come.
-    Tick,
+    Tick {
+        /// For the jitter of those whose lease has run out.
+        entropy: u64,
+    },
     /// Send nothing more; what is under way may end.
     Drain,
 }
@@ -175,17 +182,15 @@ impl Scheduler {
         match input {
             Input::Policy(id, policy) => self.set_policy(id, *policy, now),
             Input::Drain => self.drain(actions),
-            Input::Tick => self.tick(now, actions),
+            Input::Tick { entropy } => self.tick(entropy, now, actions),
             Input::Finished(finished) => self.finished(&finished, now, actions),
             Input::Restored(id, parked) => self.restore(id, parked),
             Input::Block(id, block) => {
                 self.with(id, now, actions, |lane, actions| lane.set_block(id, block, now, actions));
             }
             Input::Available(id) => self.with(id, now, actions, |lane, _| lane.available()),
-            Input::Claimed { lane: id, deliveries, next_due, more } => {
-                self.with(id, now, actions, |lane, actions| {
-                    lane.claimed(id, deliveries, next_due, more, actions);
-                });
+            Input::Claimed(id, claims) => {
+                self.with(id, now, actions, |lane, actions| lane.claimed(id, claims, actions));
             }
             Input::Withdrawn(id, seq) => {
                 self.with(id, now, actions, |lane, _| lane.ready.retain(|claimed| claimed.seq != seq));
@@ -212,6 +217,11 @@ impl Scheduler {
     /// Where the breaker of `id` stands.
     pub fn breaker(&self, id: LaneId) -> Option<breaker::State> {
         self.lanes.get(usize::from(id))?.as_ref().map(|lane| lane.breaker.state())
+    }
+
+    /// Whether `id` is held to its drain's pace, because the backlog of an open breaker is still going out.
+    pub fn drains(&self, id: LaneId) -> bool {
+        self.lanes.get(usize::from(id)).and_then(Option::as_ref).is_some_and(Lane::drains)
     }
 
     /// Deliveries of `id` under way and waiting in the window.
@@ -293,7 +303,7 @@ impl Scheduler {
         }
     }
 
-    fn tick(&mut self, now: Millis, actions: &mut Vec<Action>) {
+    fn tick(&mut self, mut entropy: u64, now: Millis, actions: &mut Vec<Action>) {
         while let Some((at, id)) = self.timers.first().copied() {
             if at > now {
                 break;
@@ -306,14 +316,8 @@ impl Scheduler {
             for (seq, attempt) in lane.overdue(now) {
                 // Nobody answered for this attempt: it counts as timed out, and a late result is stale.
                 let outcome = Outcome::Retry { reason: Reason::Timeout, retry_after: None };
-                let lost = Finished {
-                    lane: id,
-                    seq,
-                    attempt,
-                    outcome,
-                    accepted_at: now,
-                    entropy: u64::from(attempt),
-                };
+                entropy = scatter(entropy);
+                let lost = Finished { lane: id, seq, attempt, outcome, accepted_at: now, entropy };
                 self.finished(&lost, now, actions);
             }
             self.refresh(id, now, actions);
@@ -352,6 +356,14 @@ impl Scheduler {
             }
         }
     }
+}
+
+/// Another number over the whole range (`SplitMix64`), so that those lost together don't come back together.
+fn scatter(entropy: u64) -> u64 {
+    let mut z = entropy.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }
 
 #[cfg(test)]

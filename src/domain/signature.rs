@@ -9,6 +9,7 @@
 //! time, and a source without secrets costs as much as one with two, so that a caller learns nothing
 //! from how long the answer took. Works on raw bytes only, because a re-serialized body signs differently.
 
+use std::fmt;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -47,6 +48,7 @@ const SECRETS_TRIED_MIN: usize = 2;
 const DECOY: &[u8] = b"a stand-in of the length of an ordinary secret";
 
 type Digest = [u8; 32];
+type Keyed = Hmac<Sha256>;
 
 /// A way of proving where an event comes from by a shared secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -103,23 +105,62 @@ pub enum Verdict {
     Missing,
 }
 
+/// A secret made ready to sign many bodies: both its keys are set up once. Wiped when it goes.
+#[derive(Clone)]
+pub struct Signer {
+    ecosystem: Keyed,
+    standard: Keyed,
+}
+
+/// Never shows its keys.
+impl fmt::Debug for Signer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Signer(..)")
+    }
+}
+
+impl Signer {
+    /// Sets `secret` up.
+    pub fn new(secret: &Secret) -> Self {
+        Self { ecosystem: keyed(secret.text_key()), standard: keyed(secret.webhook_key()) }
+    }
+
+    /// The value of `X-Webhook-Signature` for `body`.
+    pub fn ecosystem(&self, body: &[u8]) -> String {
+        format!("{ECOSYSTEM_PREFIX}{}", hex::encode(digest(self.ecosystem.clone(), &[body])))
+    }
+
+    /// The value of `webhook-signature` for `body`: one item per signer, in the given order (newest first).
+    pub fn standard<'a>(
+        signers: impl IntoIterator<Item = &'a Self>,
+        id: &str,
+        timestamp_s: u64,
+        body: &[u8],
+    ) -> String {
+        let timestamp = timestamp_s.to_string();
+        let mut items = String::new();
+        for signer in signers {
+            if !items.is_empty() {
+                items.push(' ');
+            }
+            items.push_str(STANDARD_VERSION);
+            items.push(',');
+            let signed = digest(signer.standard.clone(), &standard_text(id, &timestamp, body));
+            BASE64.encode_string(signed, &mut items);
+        }
+        items
+    }
+}
+
 /// The value of `X-Webhook-Signature` for `body`.
 pub fn sign_ecosystem(secret: &Secret, body: &[u8]) -> String {
-    let digest = mac(secret.text_key(), &[body]);
-    format!("{ECOSYSTEM_PREFIX}{}", hex::encode(digest))
+    Signer::new(secret).ecosystem(body)
 }
 
 /// The value of `webhook-signature` for `body`: one item per secret, in the given order (newest first).
 pub fn sign_standard(secrets: &[&Secret], id: &str, timestamp_s: u64, body: &[u8]) -> String {
-    let timestamp = timestamp_s.to_string();
-    let items: Vec<String> = secrets
-        .iter()
-        .map(|secret| {
-            let digest = mac(secret.webhook_key(), &standard_text(id, &timestamp, body));
-            format!("{STANDARD_VERSION},{}", BASE64.encode(digest))
-        })
-        .collect();
-    items.join(" ")
+    let signers: Vec<Signer> = secrets.iter().map(|secret| Signer::new(secret)).collect();
+    Signer::standard(&signers, id, timestamp_s, body)
 }
 
 /// Checks the proof of origin in `headers` over `body`.
@@ -245,13 +286,20 @@ fn outside(timestamp_s: u64, now: Millis, tolerance: Duration) -> Option<Duratio
     (beyond > 0).then(|| Duration::from_secs(beyond))
 }
 
-#[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
 fn mac(key: &[u8], text: &[&[u8]]) -> Digest {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("any length of key is taken");
+    digest(keyed(key), text)
+}
+
+#[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
+fn keyed(key: &[u8]) -> Keyed {
+    Keyed::new_from_slice(key).expect("any length of key is taken")
+}
+
+fn digest(mut keyed: Keyed, text: &[&[u8]]) -> Digest {
     for part in text {
-        mac.update(part);
+        keyed.update(part);
     }
-    mac.finalize().into_bytes().into()
+    keyed.finalize().into_bytes().into()
 }
 
 #[cfg(test)]

@@ -49,6 +49,43 @@ impl Millis {
     }
 }
 
+/// One instant by two clocks: the wall's, which people and files count by, and a schedule's own, which
+/// started with the wall's and never jumps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moment {
+    /// The wall clock.
+    pub wall: Millis,
+    /// The schedule's clock.
+    pub schedule: Millis,
+}
+
+impl Moment {
+    /// The instant `at` of the schedule, as it is written down.
+    pub fn to_wall(self, at: Millis) -> Millis {
+        carried(at, self.schedule, self.wall)
+    }
+
+    /// The written instant `at`, as the schedule counts.
+    pub fn to_schedule(self, at: Millis) -> Millis {
+        carried(at, self.wall, self.schedule)
+    }
+
+    /// How far the wall clock has moved against the schedule since `earlier`.
+    pub fn jump_since(self, earlier: Self) -> Duration {
+        let ahead = |moment: Self| i128::from(moment.wall.0) - i128::from(moment.schedule.0);
+        let jump_ms = (ahead(self) - ahead(earlier)).unsigned_abs();
+        Duration::from_millis(u64::try_from(jump_ms).unwrap_or(u64::MAX))
+    }
+}
+
+fn carried(at: Millis, from: Millis, to: Millis) -> Millis {
+    if to >= from {
+        Millis(at.0.saturating_add(to.0 - from.0))
+    } else {
+        Millis(at.0.saturating_sub(from.0 - to.0))
+    }
+}
+
 impl fmt::Display for Millis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.rfc3339())
@@ -69,6 +106,19 @@ mod tests {
         let at = Millis(1_776_340_800_123);
         assert_eq!(at.rfc3339(), "2026-04-16T12:00:00.123Z");
         assert_eq!(Millis::parse_rfc3339(&at.rfc3339()), Some(at));
+    }
+
+    #[test]
+    fn an_instant_goes_from_one_clock_to_the_other_and_back() {
+        for (wall, schedule) in [(5_000, 5_000), (9_000, 5_000), (2_000, 5_000)] {
+            let moment = Moment { wall: Millis(wall), schedule: Millis(schedule) };
+            assert_eq!(moment.to_wall(moment.schedule), moment.wall);
+            for at in [6_000, 60_000] {
+                assert_eq!(moment.to_schedule(moment.to_wall(Millis(at))), Millis(at));
+            }
+            let even = Moment { wall: Millis(7), schedule: Millis(7) };
+            assert_eq!(moment.jump_since(even), Duration::from_millis(wall.abs_diff(schedule)));
+        }
     }
 
     #[test]

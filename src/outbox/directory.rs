@@ -4,7 +4,7 @@
 //! so nothing here is ever printed.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -100,12 +100,14 @@ pub struct Snapshot {
 #[derive(Clone, Debug, Default)]
 pub struct Directory {
     current: Arc<ArcSwap<Snapshot>>,
+    /// Held from the reading of what a snapshot is made of until it is in force.
+    changing: Arc<Mutex<()>>,
 }
 
 impl Directory {
     /// A directory with one snapshot.
     pub fn new(snapshot: Snapshot) -> Self {
-        Self { current: Arc::new(ArcSwap::from_pointee(snapshot)) }
+        Self { current: Arc::new(ArcSwap::from_pointee(snapshot)), changing: Arc::default() }
     }
 
     /// Everybody now.
@@ -113,9 +115,12 @@ impl Directory {
         self.current.load_full()
     }
 
-    /// Puts a new snapshot in force.
-    pub fn replace(&self, snapshot: Snapshot) {
-        self.current.store(Arc::new(snapshot));
+    /// Puts the snapshot that `read` makes in force. One at a time: of two changes at once the later
+    /// reading is the one that stays.
+    pub fn update<E>(&self, read: impl FnOnce() -> Result<Snapshot, E>) -> Result<(), E> {
+        let _one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.current.store(Arc::new(read()?));
+        Ok(())
     }
 }
 
@@ -216,5 +221,24 @@ fn retry_policy(retry: &Retry) -> RetryPolicy {
         max: retry.max,
         max_attempts: u16::try_from(retry.max_attempts).unwrap_or(u16::MAX),
         max_age: retry.max_age,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_is_read_and_put_in_force_in_one_step() {
+        let directory = Directory::default();
+        let read = || {
+            assert!(directory.changing.try_lock().is_err(), "another change could overtake this one");
+            Ok::<_, ()>(Snapshot::default())
+        };
+        let before = directory.current();
+        directory.update(read).unwrap();
+        assert!(!Arc::ptr_eq(&before, &directory.current()));
+        assert_eq!(directory.update(|| Err("unreadable")), Err("unreadable"));
+        assert!(directory.changing.try_lock().is_ok());
     }
 }

@@ -5,6 +5,7 @@
 //! are not done when the bound passes are cut by the hard token; what can't be cut (a blocked
 //! thread) is reported as an orphan, never waited for. A panic is caught and counts as a failure.
 
+mod crew;
 mod kind;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::clock::Clock;
+pub use crew::Crew;
 pub use kind::{OnCancel, OnFailure, TaskKind};
 
 /// Time that cut tasks have to let go before they count as orphans.

@@ -1,5 +1,6 @@
 //! Receivers that answer too much, too slowly or not at all.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use camino_broker::testing::receiver::{Answer, FakeReceiver};
 use http::StatusCode;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::fixture::{TIMEOUT, attempt, attempt_at, deliver, endpoint, sink, sink_on};
+use crate::fixture::{IDLE_MAX, TIMEOUT, attempt, attempt_at, deliver, endpoint, sink, sink_on};
 
 #[tokio::test]
 async fn an_endless_body_is_cut_off_and_the_status_decides() {
@@ -36,6 +37,30 @@ async fn a_cut_off_answer_costs_its_connection_and_a_read_one_does_not() {
     let peers: Vec<_> = receiver.all().iter().map(|request| request.peer).collect();
     assert_eq!((peers[0], peers[0]), (peers[1], peers[2]), "one connection while answers are read");
     assert_ne!(peers[2], peers[3]);
+}
+
+#[tokio::test]
+async fn the_connections_of_a_busy_receiver_are_used_again() {
+    let receiver = FakeReceiver::start().await.unwrap();
+    let (sink, endpoint) = (Arc::new(sink()), Arc::new(endpoint(&receiver.url())));
+    let mut peers = Vec::new();
+    for round in 1..=2 {
+        receiver.script((0..IDLE_MAX).map(|_| Answer::hang()));
+        let mut sent = tokio::task::JoinSet::new();
+        for _ in 0..IDLE_MAX {
+            let (sink, attempt) = (Arc::clone(&sink), attempt_at(Arc::clone(&endpoint)));
+            sent.spawn(async move { sink.send(attempt).await.outcome });
+        }
+        receiver.wait_for(IDLE_MAX * round).await;
+        receiver.release(IDLE_MAX);
+        sent.join_all().await;
+        let all = receiver.all();
+        peers.push(all[all.len() - IDLE_MAX..].iter().map(|request| request.peer).collect::<BTreeSet<_>>());
+    }
+    assert_eq!(peers[0].len(), IDLE_MAX);
+    // Not each: one may be dialled before another is back.
+    let again = peers[0].intersection(&peers[1]).count();
+    assert!(again > IDLE_MAX / 2, "{again} of {IDLE_MAX}");
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ pub const OLDER: &str = "whsec_ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=";
 /// Blanks, escapes and an order of keys that no serializer would give back.
 pub const BODY: &str = "{ \"z\":1.0,\t\"a\": \"\\u00e9 é\",\r\n \"z\" : 2 }\n";
 pub const TIMEOUT: Duration = Duration::from_secs(15);
+pub const IDLE_MAX: usize = 32;
 pub const RETRY_AFTER_MAX: Duration = Duration::from_hours(6);
 
 pub fn secret(text: &str) -> Secret {
@@ -30,6 +31,7 @@ pub fn options(allowed: &[&str]) -> Options {
     Options {
         allowed_networks: allowed.iter().map(|network| network.parse().unwrap()).collect(),
         retry_after_max: RETRY_AFTER_MAX,
+        idle_per_receiver_max: IDLE_MAX,
     }
 }
 

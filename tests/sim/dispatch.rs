@@ -7,7 +7,8 @@ use std::time::Duration;
 use camino_broker::domain::breaker::State;
 use camino_broker::domain::delivery::{Next, Progress};
 use camino_broker::domain::invariant;
-use camino_broker::domain::scheduler::{Action, Block, Claimed, Finished, Input, LaneId};
+use camino_broker::domain::outcome::{Outcome, Reason};
+use camino_broker::domain::scheduler::{self, Action, Block, Claimed, Finished, Input, LaneId};
 use camino_broker::store::outbox::index::Claims;
 use camino_broker::store::outbox::record::{AttemptNote, Change, Move};
 
@@ -15,6 +16,15 @@ use crate::plant::Plant;
 use crate::receivers;
 use crate::swarm::CrashPoint;
 use crate::world::{Breakers, Event, Flight, Reply, World};
+
+/// A result that has come back.
+#[derive(Clone, Copy, Debug)]
+struct Answered {
+    lane: LaneId,
+    seq: u64,
+    attempt: u16,
+    outcome: Outcome,
+}
 
 fn told(lane: LaneId, seq: u64) -> impl Fn(invariant::Error) -> String {
     move |error| format!("delivery {seq} of lane {lane}: {error}")
@@ -27,7 +37,7 @@ impl World {
     }
 
     /// As [`feed`](Self::feed); `answered` is the delivery and attempt whose result the input is.
-    fn feed_result(&mut self, input: Input, answered: Option<(LaneId, u64, u16)>) -> Result<(), String> {
+    fn feed_result(&mut self, input: Input, answered: Option<Answered>) -> Result<(), String> {
         let (life, mut answered) = (self.life, answered);
         if !self.up() {
             return Ok(());
@@ -36,7 +46,7 @@ impl World {
         while let Some(input) = inbox.pop_front() {
             self.note(|_| format!("  > {input:?}"));
             let mut actions = Vec::new();
-            self.scheduler.on(input, self.now(), &mut actions);
+            self.scheduler.on(input, self.moment().schedule, &mut actions);
             for action in actions {
                 self.note(|_| format!("  < {action:?}"));
                 self.act(action, answered, &mut inbox)?;
@@ -53,7 +63,7 @@ impl World {
     fn act(
         &mut self,
         action: Action,
-        answered: Option<(LaneId, u64, u16)>,
+        answered: Option<Answered>,
         inbox: &mut VecDeque<Input>,
     ) -> Result<(), String> {
         match action {
@@ -81,13 +91,19 @@ impl World {
                     if self.calm { Duration::from_secs(1) } else { self.rng.millis(60_000, 3_600_000) };
                 self.after(wait, Event::Unblock(receiver));
             }
-            Action::Parked { lane, parked } => self.store.park(lane, parked),
+            Action::Parked { lane, parked } => {
+                let moment = self.moment();
+                self.store.park(lane, parked.by(|at| moment.to_wall(at)));
+            }
         }
         Ok(())
     }
 
     fn claim(&mut self, lane: LaneId, limit: usize, inbox: &mut VecDeque<Input>) {
-        let claims = self.store.index.claim(lane, limit, self.now());
+        let moment = self.moment();
+        let Claims { deliveries, next_due, more } = self.store.index.claim(lane, limit, moment.wall);
+        let next_due = next_due.map(|due| moment.to_schedule(due));
+        let claims = scheduler::Claims { deliveries, next_due, more, next_seq: self.store.index.next_seq() };
         if self.plant == Plant::ClaimedTwice && self.rng.percent(20) {
             self.store.index.release(lane, &claims.deliveries);
         }
@@ -95,12 +111,8 @@ impl World {
             let late = self.rng.millis(1, 500);
             self.after(late, Event::Claims { life: self.life, lane, claims });
         } else {
-            inbox.push_back(answer(lane, claims));
+            inbox.push_back(Input::Claimed(lane, claims));
         }
-    }
-
-    pub fn claims(&mut self, lane: LaneId, claims: Claims) -> Result<(), String> {
-        self.feed(answer(lane, claims))
     }
 
     fn send(&mut self, lane: LaneId, seq: u64, attempt: u16, probe: bool) -> Result<(), String> {
@@ -111,12 +123,12 @@ impl World {
         let told = told(lane, seq);
         let breaker = self.breakers.get(&lane).copied();
         let state = breaker.map_or(State::Closed, |seen| if probe { seen.before } else { seen.now });
-        invariant::may_send(self.blocks[receiver], state, probe, self.now()).map_err(&told)?;
+        invariant::may_send(self.blocks[receiver], state, probe, self.moment().schedule).map_err(&told)?;
         if self.draining() {
             return Err(format!("delivery {seq} of lane {lane} was sent in a drain"));
         }
         let policy = self.policies[receiver].clone();
-        let until = self.now().plus(policy.lease);
+        let until = self.moment().schedule.plus(policy.lease);
         let before = self.live.insert((lane, seq), Flight { attempt, probe, until });
         invariant::only_one_live(before.map(|flight| flight.attempt), attempt).map_err(&told)?;
         let last = self.last_attempt.insert((lane, seq), attempt);
@@ -155,17 +167,17 @@ impl World {
                 let Some(live) = live else {
                     // Nobody waits for it, and it is settled all the same.
                     let progress = Progress { attempts: attempt, charged: attempt };
-                    let change = Change::Dead(camino_broker::domain::outcome::Reason::Rejected);
-                    self.push_move(lane, seq, progress, change, Some(probe));
+                    let change = Change::Dead(Reason::Rejected);
+                    self.push_move(lane, seq, progress, change, Some((probe, None)));
                     return Ok(());
                 };
                 taken = live;
             }
         }
         let entropy = self.rng.u64();
-        let finished =
-            Finished { lane, seq, attempt: taken, outcome, accepted_at: entry.accepted_at, entropy };
-        self.feed_result(Input::Finished(finished), Some((lane, seq, attempt)))
+        let accepted_at = self.moment().to_schedule(entry.accepted_at);
+        let finished = Finished { lane, seq, attempt: taken, outcome, accepted_at, entropy };
+        self.feed_result(Input::Finished(finished), Some(Answered { lane, seq, attempt, outcome }))
     }
 
     fn settle(
@@ -174,7 +186,7 @@ impl World {
         seq: u64,
         progress: Progress,
         next: Next,
-        answered: Option<(LaneId, u64, u16)>,
+        answered: Option<Answered>,
     ) -> Result<(), String> {
         if self.crash_if(CrashPoint::BeforeSettle) {
             return Ok(());
@@ -185,17 +197,17 @@ impl World {
         };
         invariant::own_result(flight.attempt, progress.attempts).map_err(&told)?;
         match answered {
-            Some((of, event, attempt)) if (of, event) == (lane, seq) => {
-                invariant::own_result(attempt, progress.attempts).map_err(&told)?;
+            Some(answered) if (answered.lane, answered.seq) == (lane, seq) => {
+                invariant::own_result(answered.attempt, progress.attempts).map_err(&told)?;
             }
-            _ if flight.until > self.now() => {
+            _ if flight.until > self.moment().schedule => {
                 return Err(format!("delivery {seq} of lane {lane} was given up before its lease was over"));
             }
             _ => {}
         }
         let change = match next {
             Next::Delivered => Change::Delivered,
-            Next::Retry { due } => Change::Retry { due },
+            Next::Retry { due } => Change::Retry { due: self.moment().to_wall(due) },
             Next::Dead(reason) => Change::Dead(reason),
             Next::Park => Change::Park,
         };
@@ -206,7 +218,11 @@ impl World {
             Plant::ChargeUncounted => Progress { charged: 0, ..progress },
             _ => progress,
         };
-        self.push_move(lane, seq, progress, change, Some(flight.probe));
+        let unsent = answered.is_some_and(|answered| {
+            (answered.lane, answered.seq, answered.outcome) == (lane, seq, Outcome::Unsent)
+        });
+        let reason = unsent.then_some(Reason::Unsent);
+        self.push_move(lane, seq, progress, change, Some((flight.probe, reason)));
         self.crash_if(CrashPoint::AfterSettle);
         Ok(())
     }
@@ -217,16 +233,16 @@ impl World {
         seq: u64,
         progress: Progress,
         change: Change,
-        attempt: Option<bool>,
+        attempt: Option<(bool, Option<Reason>)>,
     ) {
         let at = self.now();
-        let note = attempt.map(|probe| {
+        let note = attempt.map(|(probe, reason)| {
             Box::new(AttemptNote {
                 started_at: at,
                 duration_ms: 1,
                 probe,
                 status: None,
-                reason: None,
+                reason,
                 error: None,
                 excerpt: None,
             })
@@ -260,6 +276,11 @@ impl World {
         Ok(())
     }
 
+    /// Whether a receiver is still held to the pace of its drain.
+    pub fn drains(&self) -> bool {
+        self.known.iter().any(|lane| self.scheduler.drains(*lane))
+    }
+
     /// What the scheduler's own counters say must agree with what was seen of it.
     fn observe(&mut self) -> Result<(), String> {
         if self.scheduler.in_flight() != self.live.len() {
@@ -286,9 +307,4 @@ impl World {
         }
         Ok(())
     }
-}
-
-fn answer(lane: LaneId, claims: Claims) -> Input {
-    let Claims { deliveries, next_due, more } = claims;
-    Input::Claimed { lane, deliveries, next_due, more }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use camino_broker::domain::delivery::Progress;
 use camino_broker::domain::invariant::{self, Fate};
+use camino_broker::domain::outcome::Reason;
 use camino_broker::domain::scheduler::LaneId;
 use camino_broker::domain::time::Millis;
 use camino_broker::store::outbox::index::Index;
@@ -63,7 +64,8 @@ impl Ledger {
         };
         invariant::terminal_is_final(entry.fate, fate).map_err(told)?;
         if let Some(note) = &step.note {
-            let charged = !note.probe && step.change != Change::Park;
+            let unsent = note.reason == Some(Reason::Unsent);
+            let charged = !note.probe && !unsent && step.change != Change::Park;
             invariant::counted_once(entry.progress, step.progress, charged).map_err(told)?;
             let attempts_max = self.attempts_max.get(&step.lane).copied().unwrap_or(1);
             invariant::within_budget(step.progress, attempts_max).map_err(told)?;

@@ -21,10 +21,16 @@ impl World {
             Fault::Pause => return self.block_for_a_while(Block::Paused),
             Fault::Disable => return self.block_for_a_while(Block::Disabled),
             Fault::Policy => return self.change_policy(),
-            Fault::ClockJump => self.jump(),
+            Fault::ClockJump => return self.clock_jumps(),
             Fault::Cancel => self.cancel(),
         }
         Ok(())
+    }
+
+    /// The wall clock jumps: written due times come nearer or go further, so all lanes look again.
+    fn clock_jumps(&mut self) -> Result<(), String> {
+        self.jump();
+        self.available(&self.known.clone())
     }
 
     /// Dies here if a crash waits for this point.
@@ -71,6 +77,7 @@ impl World {
         self.ledger.check(&self.store.index)?;
         self.ledger.check_progress(&self.store.index)?;
         self.process = Process::Up;
+        self.start_schedule();
         let lanes = LaneId::try_from(self.store.index.names().len()).unwrap();
         self.announce((0..lanes).collect());
         Ok(())
@@ -82,7 +89,9 @@ impl World {
         let policy = self.policies[receiver].clone();
         self.allow(lane, policy.retry.max_attempts);
         self.feed(Input::Policy(lane, Box::new(policy)))?;
-        self.feed(Input::Restored(lane, self.store.index.parked(lane)))?;
+        let moment = self.moment();
+        let parked = self.store.index.parked(lane).by(|at| moment.to_schedule(at));
+        self.feed(Input::Restored(lane, parked))?;
         self.feed(Input::Block(lane, self.blocks[receiver]))
     }
 

@@ -30,12 +30,14 @@ pub enum Mood {
     Down,
     /// Its name leads to an address that may not be called.
     Inside,
+    /// Nothing wrong with it: the broker cannot read its own disk.
+    Unread,
     /// Sometimes so, sometimes so.
     Flaky,
 }
 
 impl Mood {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Healthy,
         Self::Slow,
         Self::Failing,
@@ -46,6 +48,7 @@ impl Mood {
         Self::Hanging,
         Self::Down,
         Self::Inside,
+        Self::Unread,
         Self::Flaky,
     ];
 }
@@ -81,6 +84,7 @@ pub fn answers(
         }
         Mood::Down => vec![(soon, failure(rng.pick(&[Failure::Connect, Failure::Dns, Failure::Tls])))],
         Mood::Inside => vec![(soon, failure(Failure::BlockedAddress))],
+        Mood::Unread => vec![(soon, Outcome::Unsent)],
         Mood::Flaky => {
             let mood = rng.pick(&[Mood::Healthy, Mood::Failing, Mood::Down, Mood::Hanging, Mood::Slow]);
             answers(mood, lease, retry_after_max, now, rng)

@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use camino_broker::domain::breaker::State;
 use camino_broker::domain::outcome::Outcome;
-use camino_broker::domain::scheduler::{Block, Input, LaneId, LanePolicy, Scheduler};
-use camino_broker::domain::time::Millis;
-use camino_broker::store::outbox::index::Claims;
+use camino_broker::domain::scheduler::{Block, Claims, Input, LaneId, LanePolicy, Scheduler};
+use camino_broker::domain::time::{Millis, Moment};
 
 use crate::ledger::Ledger;
 use crate::plant::Plant;
@@ -89,6 +88,8 @@ pub struct World {
     pub life: u32,
     pub mono_ms: u64,
     offset_ms: i64,
+    /// Where the wall clock stood against the other when this life began: the schedule goes on from there.
+    pub life_offset_ms: i64,
     events: BTreeMap<(u64, u64), Event>,
     order: u64,
     pub steps: u64,
@@ -154,6 +155,7 @@ impl World {
             life: 0,
             mono_ms: 0,
             offset_ms: 0,
+            life_offset_ms: 0,
             events: BTreeMap::new(),
             order: 0,
             steps: 0,
@@ -211,11 +213,15 @@ impl World {
         }
         self.calm_down().map_err(|what| told(&self, what))?;
         let ends = self.mono_ms + CALM_MS_MAX;
-        while self.ledger.open > 0 || !self.store.idle() || !self.up() {
+        while self.ledger.open > 0 || !self.store.idle() || !self.up() || self.drains() {
             let stuck = self.next_at().is_none_or(|at| at > ends) || self.steps > STEPS_MAX;
             if stuck {
                 let open = self.ledger.open_ones();
-                let what = format!("{} deliveries never end, such as {:?}", open.len(), open.first());
+                let what = if self.drains() && open.is_empty() {
+                    "a drain never ends".to_owned()
+                } else {
+                    format!("{} deliveries never end, such as {:?}", open.len(), open.first())
+                };
                 return Err(told(&self, what));
             }
             self.step().map_err(|what| told(&self, what))?;
@@ -235,7 +241,7 @@ impl World {
     /// When the scheduler wants to be asked, on the clock that never jumps.
     fn wakeup_at(&self) -> Option<u64> {
         let wake = self.scheduler.next_wakeup().filter(|_| self.up())?;
-        let ahead = wake.0.saturating_sub(self.now().0);
+        let ahead = wake.0.saturating_sub(self.moment().schedule.0);
         Some(self.mono_ms + ahead)
     }
 
@@ -246,7 +252,8 @@ impl World {
         match (wake, event) {
             (Some(wake), event) if event.is_none_or(|(at, _)| wake <= at) => {
                 self.mono_ms = self.mono_ms.max(wake);
-                self.feed(Input::Tick)?;
+                let entropy = self.rng.u64();
+                self.feed(Input::Tick { entropy })?;
             }
             (_, Some(first)) => {
                 self.mono_ms = self.mono_ms.max(first.0);
@@ -286,7 +293,7 @@ impl World {
             Event::Written { life } if life == self.life && self.up() => self.written(),
             Event::Available { life, lanes } if life == self.life && self.up() => self.available(&lanes),
             Event::Claims { life, lane, claims } if life == self.life && self.up() => {
-                self.claims(lane, claims)
+                self.feed(Input::Claimed(lane, claims))
             }
             Event::Withdrawn { life, lane, seq } if life == self.life && self.up() => {
                 self.feed(Input::Withdrawn(lane, seq))
@@ -327,7 +334,19 @@ impl World {
 
     /// The wall clock.
     pub fn now(&self) -> Millis {
-        Millis(u64::try_from(T0 + self.offset_ms + i64::try_from(self.mono_ms).unwrap()).unwrap())
+        self.moment().wall
+    }
+
+    /// Now, by the wall and by the schedule, which no jump of the wall moves.
+    pub fn moment(&self) -> Moment {
+        let at = |offset_ms| T0 + offset_ms + i64::try_from(self.mono_ms).unwrap();
+        let millis = |at| Millis(u64::try_from(at).unwrap());
+        Moment { wall: millis(at(self.offset_ms)), schedule: millis(at(self.life_offset_ms)) }
+    }
+
+    /// A new life's schedule starts with the wall clock.
+    pub fn start_schedule(&mut self) {
+        self.life_offset_ms = self.offset_ms;
     }
 
     /// The wall clock jumps, never further than 20 minutes off in all.

@@ -6,12 +6,17 @@ use ::http::header::{CONTENT_TYPE, HeaderName, InvalidHeaderValue, USER_AGENT};
 use ::http::{HeaderMap, HeaderValue};
 
 use crate::deliver::Attempt;
-use crate::domain::signature;
+use crate::domain::signature::{self, Signer};
 use crate::domain::time::Millis;
 
 const CAMINO: HeaderValue = HeaderValue::from_static(concat!("Camino/", env!("CARGO_PKG_VERSION")));
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
+const ECOSYSTEM_SIGNATURE: HeaderName = HeaderName::from_static(signature::ECOSYSTEM_SIGNATURE);
+const ECOSYSTEM_TIMESTAMP: HeaderName = HeaderName::from_static(signature::ECOSYSTEM_TIMESTAMP);
+const STANDARD_ID: HeaderName = HeaderName::from_static(signature::STANDARD_ID);
+const STANDARD_TIMESTAMP: HeaderName = HeaderName::from_static(signature::STANDARD_TIMESTAMP);
+const STANDARD_SIGNATURE: HeaderName = HeaderName::from_static(signature::STANDARD_SIGNATURE);
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const EVENT_TYPE: HeaderName = HeaderName::from_static("x-camino-event-type");
 const SOURCE: HeaderName = HeaderName::from_static("x-camino-source");
@@ -31,22 +36,29 @@ pub(super) fn headers(
 ) -> Result<HeaderMap, InvalidHeaderValue> {
     let secrets = attempt.endpoint.secrets.of(&attempt.source);
     let at_s = now.seconds();
-    let ecosystem = signature::sign_ecosystem(secrets.get(secret_index), &attempt.body);
-    let standard = signature::sign_standard(&secrets.all(), &attempt.webhook_id, at_s, &attempt.body);
+    let ecosystem = secrets.signer(secret_index).ecosystem(&attempt.body);
+    let standard = Signer::standard(secrets.signers(), &attempt.webhook_id, at_s, &attempt.body);
+    // Values that stand in two headers are made once: a clone shares its bytes.
+    let timestamp = HeaderValue::from(at_s);
+    let delivery_id = HeaderValue::try_from(attempt.delivery_id.to_string())?;
+    let key = if delivery_id == attempt.idempotency_key {
+        delivery_id.clone()
+    } else {
+        HeaderValue::from_str(&attempt.idempotency_key)?
+    };
 
     let mut headers = HeaderMap::with_capacity(20);
     headers.insert(CONTENT_TYPE, JSON);
     headers.insert(USER_AGENT, CAMINO);
-    let named = |name| HeaderName::from_static(name);
-    headers.insert(named(signature::ECOSYSTEM_SIGNATURE), HeaderValue::try_from(ecosystem)?);
-    headers.insert(named(signature::ECOSYSTEM_TIMESTAMP), HeaderValue::from(at_s));
-    headers.insert(named(signature::STANDARD_ID), HeaderValue::from_str(&attempt.webhook_id)?);
-    headers.insert(named(signature::STANDARD_TIMESTAMP), HeaderValue::from(at_s));
-    headers.insert(named(signature::STANDARD_SIGNATURE), HeaderValue::try_from(standard)?);
-    headers.insert(IDEMPOTENCY_KEY, HeaderValue::from_str(&attempt.idempotency_key)?);
+    headers.insert(ECOSYSTEM_SIGNATURE, HeaderValue::try_from(ecosystem)?);
+    headers.insert(ECOSYSTEM_TIMESTAMP, timestamp.clone());
+    headers.insert(STANDARD_ID, HeaderValue::from_str(&attempt.webhook_id)?);
+    headers.insert(STANDARD_TIMESTAMP, timestamp);
+    headers.insert(STANDARD_SIGNATURE, HeaderValue::try_from(standard)?);
+    headers.insert(IDEMPOTENCY_KEY, key);
     headers.insert(EVENT_TYPE, HeaderValue::from_str(attempt.event_type.as_str())?);
     headers.insert(SOURCE, HeaderValue::from_str(attempt.source.as_str())?);
-    headers.insert(DELIVERY_ID, HeaderValue::try_from(attempt.delivery_id.to_string())?);
+    headers.insert(DELIVERY_ID, delivery_id);
     headers.insert(ATTEMPT, HeaderValue::from(attempt.attempt));
     headers.insert(CORRELATION_ID, HeaderValue::from_str(attempt.correlation_id.as_str())?);
     // Somebody else's text: one that fits no header is not worth the delivery.

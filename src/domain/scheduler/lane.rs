@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use super::{Action, Claimed, LaneId};
+use super::{Action, Claimed, Claims, LaneId};
 use crate::domain::breaker::{Breaker, BreakerPolicy, Permit, State};
 use crate::domain::delivery::Progress;
 use crate::domain::invariant;
@@ -26,6 +26,25 @@ pub struct LanePolicy {
     pub retry: RetryPolicy,
     /// The breaker.
     pub breaker: BreakerPolicy,
+}
+
+impl LanePolicy {
+    /// For a receiver without an endpoint: it is blocked, so that nothing here but its lane matters.
+    pub fn idle() -> Self {
+        let day = Duration::from_secs(86_400);
+        Self {
+            in_flight_max: 1,
+            rate_per_second: None,
+            lease: day,
+            retry: RetryPolicy { first: day, factor: 1.0, max: day, max_attempts: u16::MAX, max_age: day },
+            breaker: BreakerPolicy {
+                failures: u32::MAX,
+                cooldown: day,
+                cooldown_max: day,
+                drain_per_second: 1,
+            },
+        }
+    }
 }
 
 /// Why an endpoint may not be sent to.
@@ -72,7 +91,16 @@ pub(super) struct Lane {
     pub(super) timer: Option<Millis>,
     rate: Option<RateCap>,
     /// Set while the backlog drains after the breaker closed.
-    drain: Option<RateCap>,
+    drain: Option<Drain>,
+}
+
+/// The pace of the backlog that a closing breaker lets go. It ends with that backlog: what is accepted
+/// later is no reason to hold a receiver back, however much it is.
+#[derive(Debug)]
+struct Drain {
+    cap: RateCap,
+    /// The first event beyond the backlog, known by the first answer to a claim.
+    edge: Option<u64>,
 }
 
 impl Lane {
@@ -125,30 +153,36 @@ impl Lane {
         }
     }
 
-    pub(super) fn claimed(
-        &mut self,
-        id: LaneId,
-        deliveries: Vec<Claimed>,
-        next_due: Option<Millis>,
-        more: bool,
-        actions: &mut Vec<Action>,
-    ) {
+    pub(super) fn claimed(&mut self, id: LaneId, claims: Claims, actions: &mut Vec<Action>) {
         let overtaken = std::mem::replace(&mut self.claiming, Claiming::No) == Claiming::Overtaken;
-        self.more = more || overtaken;
-        self.next_due = next_due;
-        self.ready.extend(deliveries);
+        self.more = claims.more || overtaken;
+        self.next_due = claims.next_due;
+        self.ready.extend(claims.deliveries);
+        if let Some(drain) = &mut self.drain {
+            drain.edge.get_or_insert(claims.next_seq);
+        }
         if self.block.is_some() {
             self.give_back(id, actions);
         }
-        if self.ready.is_empty() && !self.more {
+        self.end_drain();
+    }
+
+    /// Lifts the drain's cap if nothing is left to drain.
+    fn end_drain(&mut self) {
+        if self.ready.is_empty() && !self.more && self.claiming == Claiming::No {
             self.drain = None;
         }
     }
 
+    /// Whether the drain's cap holds.
+    pub(super) fn drains(&self) -> bool {
+        self.drain.is_some()
+    }
+
     /// When the caps let the next one go.
     fn rate_ready_at(&self) -> Millis {
-        let of = |cap: &Option<RateCap>| cap.as_ref().map_or(Millis(0), RateCap::ready_at);
-        of(&self.rate).max(of(&self.drain))
+        let caps = [self.rate.as_ref(), self.drain.as_ref().map(|drain| &drain.cap)];
+        caps.into_iter().flatten().map(RateCap::ready_at).max().unwrap_or(Millis(0))
     }
 
     pub(super) fn can_send(&self, now: Millis) -> bool {
@@ -168,9 +202,14 @@ impl Lane {
             self.breaker.probe_sent();
             actions.push(Action::Breaker { lane: id, state: self.breaker.state() });
         }
-        for cap in [&mut self.rate, &mut self.drain].into_iter().flatten() {
+        if self.drain.as_ref().and_then(|drain| drain.edge).is_some_and(|edge| edge <= seq) {
+            self.drain = None;
+        }
+        for cap in [self.rate.as_mut(), self.drain.as_mut().map(|drain| &mut drain.cap)].into_iter().flatten()
+        {
             cap.take(now);
         }
+        self.end_drain();
         let attempt = progress.attempts.saturating_add(1);
         let live = self.flying.insert(seq, Flight { attempt, probe, progress });
         debug_assert_eq!(invariant::only_one_live(live.map(|flight| flight.attempt), attempt), Ok(()));
@@ -229,7 +268,9 @@ impl Lane {
         match outcome {
             Outcome::Delivered => {
                 if self.breaker.succeeded() {
-                    self.drain = Some(RateCap::new(self.policy.breaker.drain_per_second));
+                    let cap = RateCap::new(self.policy.breaker.drain_per_second);
+                    self.drain = Some(Drain { cap, edge: None });
+                    self.end_drain();
                 }
             }
             Outcome::Retry { .. } | Outcome::Rejected => {
@@ -247,6 +288,11 @@ impl Lane {
             Outcome::Blocked => {
                 if probe {
                     self.breaker.failed(true, &self.policy.breaker, now);
+                }
+            }
+            Outcome::Unsent => {
+                if probe {
+                    self.breaker.probe_untold(now);
                 }
             }
         }

@@ -7,6 +7,7 @@ use crate::domain::breaker::{BreakerPolicy, State};
 use crate::domain::retry::RetryPolicy;
 
 const T0: Millis = Millis(1_000_000);
+const TICK: Input = Input::Tick { entropy: 7 };
 
 fn policy() -> LanePolicy {
     LanePolicy {
@@ -33,14 +34,21 @@ fn policy() -> LanePolicy {
 struct Bench {
     scheduler: Scheduler,
     next_seq: u64,
+    /// How many were accepted and not yet claimed; the rest of what is claimed comes in later.
+    backlog: u64,
     endless: bool,
     log: Vec<Action>,
 }
 
 impl Bench {
     fn new(lanes: u16, in_flight_max: usize) -> Self {
-        let mut bench =
-            Self { scheduler: Scheduler::new(in_flight_max), next_seq: 0, endless: true, log: Vec::new() };
+        let mut bench = Self {
+            scheduler: Scheduler::new(in_flight_max),
+            next_seq: 0,
+            backlog: 0,
+            endless: true,
+            log: Vec::new(),
+        };
         for lane in 0..lanes {
             bench.on(Input::Policy(lane, Box::new(policy())), T0);
         }
@@ -64,8 +72,9 @@ impl Bench {
                                 Claimed { seq: self.next_seq, progress: Progress::default() }
                             })
                             .collect();
-                        let more = self.endless;
-                        inputs.push_back(Input::Claimed { lane: *lane, deliveries, next_due: None, more });
+                        let next_seq = self.next_seq + self.backlog;
+                        let claims = Claims { deliveries, next_due: None, more: self.endless, next_seq };
+                        inputs.push_back(Input::Claimed(*lane, claims));
                     }
                     Action::Send { lane, seq, attempt, probe } => sent.push((*lane, *seq, *attempt, *probe)),
                     _ => {}
@@ -95,7 +104,7 @@ fn failed() -> Outcome {
 #[test]
 fn lanes_take_turns_and_the_caps_hold() {
     let mut bench = Bench::new(3, 5);
-    let sent = bench.on(Input::Tick, T0);
+    let sent = bench.on(TICK, T0);
     let lanes: Vec<LaneId> = sent.iter().map(|sent| sent.0).collect();
     assert_eq!(bench.scheduler.in_flight(), 5, "the cap of all lanes");
     assert!((0..3).all(|lane| lanes.iter().filter(|l| **l == lane).count() <= 2), "the cap of each lane");
@@ -108,10 +117,10 @@ fn lanes_take_turns_and_the_caps_hold() {
 #[test]
 fn a_late_result_of_an_attempt_given_up_is_ignored() {
     let mut bench = Bench::new(1, 10);
-    let sent = bench.on(Input::Tick, T0);
+    let sent = bench.on(TICK, T0);
     bench.endless = false;
     let late = T0.plus(Duration::from_secs(20));
-    bench.on(Input::Tick, late);
+    bench.on(TICK, late);
     let settled = |bench: &Bench| bench.log.iter().filter(|a| matches!(a, Action::Settle { .. })).count();
     assert_eq!(settled(&bench), 2, "both leases ran out");
     bench.finish(0, sent[0].1, sent[0].2, Outcome::Delivered, late);
@@ -122,7 +131,7 @@ fn a_late_result_of_an_attempt_given_up_is_ignored() {
 #[test]
 fn an_open_breaker_parks_the_backlog_probes_and_drains_at_its_rate() {
     let mut bench = Bench::new(1, 10);
-    let mut flying: VecDeque<_> = bench.on(Input::Tick, T0).into();
+    let mut flying: VecDeque<_> = bench.on(TICK, T0).into();
     let mut failures = 0;
     while let Some((lane, seq, attempt, _)) = flying.pop_front() {
         failures += 1;
@@ -132,21 +141,74 @@ fn an_open_breaker_parks_the_backlog_probes_and_drains_at_its_rate() {
     assert!(matches!(bench.scheduler.breaker(0), Some(State::Open { .. })));
     let until = T0.plus(Duration::from_secs(30));
     assert_eq!(bench.scheduler.next_wakeup(), Some(until));
-    let probe = bench.on(Input::Tick, until);
+    let probe = bench.on(TICK, until);
     assert_eq!(probe.len(), 1);
     assert!(probe[0].3, "it is marked as a probe");
     assert!(bench.finish(0, probe[0].1, probe[0].2, failed(), until).is_empty());
     let again = until.plus(Duration::from_secs(60));
-    let probe = bench.on(Input::Tick, again);
+    let probe = bench.on(TICK, again);
     let resumed = bench.finish(0, probe[0].1, probe[0].2, Outcome::Delivered, again);
     assert_eq!(resumed.len(), 1, "the drain rate of 10/s lets one go");
     assert_eq!(bench.scheduler.next_wakeup(), Some(again.plus(Duration::from_millis(100))));
 }
 
+/// Opens lane 0's breaker and closes it by a probe; gives the instant and what is under way then.
+fn closed_again(bench: &mut Bench) -> (Millis, VecDeque<(LaneId, u64, u16, bool)>) {
+    let mut flying: VecDeque<_> = bench.on(TICK, T0).into();
+    while let Some((lane, seq, attempt, _)) = flying.pop_front() {
+        flying.extend(bench.finish(lane, seq, attempt, failed(), T0));
+    }
+    let at = T0.plus(Duration::from_secs(30));
+    let probe = bench.on(TICK, at);
+    let resumed = bench.finish(0, probe[0].1, probe[0].2, Outcome::Delivered, at);
+    (at, resumed.into())
+}
+
+#[test]
+fn the_drain_ends_with_its_backlog_even_if_more_comes_in_than_it_lets_go() {
+    let mut bench = Bench::new(1, 10);
+    bench.backlog = 20;
+    let (mut at, mut flying) = closed_again(&mut bench);
+    let started = at;
+    bench.backlog = 1_000_000;
+    let mut sent = 0;
+    while bench.scheduler.drains(0) {
+        let (lane, seq, attempt, _) = flying.pop_front().expect("the drain goes on");
+        flying.extend(bench.finish(lane, seq, attempt, Outcome::Delivered, at));
+        sent += 1;
+        assert!(sent < 100, "the cap outlasts its backlog");
+        at = bench.scheduler.next_wakeup().expect("the cap holds the next one back").max(at);
+        flying.extend(bench.on(TICK, at));
+    }
+    assert!(sent >= 20 && at.since(started) >= Duration::from_secs(2), "{sent} by {at}, at ten a second");
+    for _ in 0..100 {
+        let (lane, seq, attempt, _) = flying.pop_front().expect("nothing is held back any more");
+        flying.extend(bench.finish(lane, seq, attempt, Outcome::Delivered, at));
+    }
+    assert!(!bench.scheduler.drains(0));
+}
+
+#[test]
+fn a_drain_with_nothing_left_to_send_ends() {
+    let mut bench = Bench::new(1, 10);
+    let (at, flying) = closed_again(&mut bench);
+    assert_eq!(flying.len(), 1);
+    bench.endless = false;
+    let mut at = at;
+    while bench.scheduler.window(0).1 > 0 {
+        assert!(bench.scheduler.drains(0));
+        at = at.plus(Duration::from_millis(100));
+        for (lane, seq, attempt, _) in bench.on(TICK, at) {
+            bench.finish(lane, seq, attempt, Outcome::Delivered, at);
+        }
+    }
+    assert!(!bench.scheduler.drains(0), "the last one lifts it");
+}
+
 #[test]
 fn gone_disables_and_gives_the_window_back() {
     let mut bench = Bench::new(1, 10);
-    let sent = bench.on(Input::Tick, T0);
+    let sent = bench.on(TICK, T0);
     let more = bench.finish(0, sent[0].1, 1, Outcome::Gone, T0);
     assert!(more.is_empty());
     assert!(bench.log.contains(&Action::Disable { lane: 0 }));
@@ -158,7 +220,7 @@ fn gone_disables_and_gives_the_window_back() {
 #[test]
 fn a_drain_sends_nothing_more() {
     let mut bench = Bench::new(1, 10);
-    let sent = bench.on(Input::Tick, T0);
+    let sent = bench.on(TICK, T0);
     bench.on(Input::Drain, T0);
     assert!(bench.finish(0, sent[0].1, 1, Outcome::Delivered, T0).is_empty());
     assert!(bench.finish(0, sent[1].1, 1, Outcome::Delivered, T0).is_empty());
@@ -170,7 +232,7 @@ fn a_paused_receiver_gets_nothing_when_the_process_starts() {
     let mut bench = Bench::new(1, 10);
     assert!(bench.on(Input::Restored(0, Parked::default()), T0).is_empty());
     assert!(bench.on(Input::Block(0, Some(Block::Paused)), T0).is_empty());
-    assert!(bench.on(Input::Tick, T0).is_empty());
+    assert!(bench.on(TICK, T0).is_empty());
     assert!(!bench.on(Input::Block(0, None), T0).is_empty());
 }
 
@@ -183,10 +245,58 @@ fn what_comes_while_a_claim_is_under_way_is_claimed_next() {
         scheduler.on(input, T0, &mut actions);
         actions.iter().filter(|action| matches!(action, Action::Claim { .. })).count()
     };
-    let nothing = || Input::Claimed { lane: 0, deliveries: Vec::new(), next_due: None, more: false };
+    let nothing = || Input::Claimed(0, Claims::default());
     assert_eq!(claims(Input::Policy(0, Box::new(policy()))), 0);
-    assert_eq!(claims(Input::Tick), 1);
+    assert_eq!(claims(TICK), 1);
     assert_eq!(claims(Input::Available(0)), 0, "one claim at a time");
     assert_eq!(claims(nothing()), 1, "the answer may be older than the news");
     assert_eq!(claims(nothing()), 0);
+}
+
+#[test]
+fn what_is_lost_together_does_not_come_back_together() {
+    let mut bench = Bench::new(1, 10);
+    assert_eq!(bench.on(TICK, T0).len(), 2);
+    bench.endless = false;
+    bench.on(TICK, T0.plus(Duration::from_secs(20)));
+    let dues: Vec<Millis> = bench
+        .log
+        .iter()
+        .filter_map(|action| match action {
+            Action::Settle { next: Next::Retry { due }, .. } => Some(*due),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(dues.len(), 2);
+    assert_ne!(dues[0], dues[1]);
+}
+
+#[test]
+fn what_could_not_be_sent_is_not_held_against_the_receiver() {
+    let mut bench = Bench::new(1, 10);
+    let mut flying: VecDeque<_> = bench.on(TICK, T0).into();
+    for _ in 0..20 {
+        let (lane, seq, attempt, _) = flying.pop_front().expect("the lane goes on");
+        flying.extend(bench.finish(lane, seq, attempt, Outcome::Unsent, T0));
+    }
+    assert_eq!(bench.scheduler.breaker(0), Some(State::Closed));
+    let charged = |action: &Action| matches!(action, Action::Settle { progress, .. } if progress.charged > 0);
+    assert!(!bench.log.iter().any(charged));
+}
+
+#[test]
+fn a_probe_that_could_not_be_sent_is_repeated_after_the_same_wait() {
+    let mut bench = Bench::new(1, 10);
+    let mut flying: VecDeque<_> = bench.on(TICK, T0).into();
+    while let Some((lane, seq, attempt, _)) = flying.pop_front() {
+        flying.extend(bench.finish(lane, seq, attempt, failed(), T0));
+    }
+    let mut at = T0;
+    for _ in 0..3 {
+        at = at.plus(Duration::from_secs(30));
+        let probe = bench.on(TICK, at);
+        assert_eq!(probe.len(), 1);
+        bench.finish(0, probe[0].1, probe[0].2, Outcome::Unsent, at);
+    }
+    assert_eq!(bench.scheduler.breaker(0), Some(State::Open { until: at.plus(Duration::from_secs(30)) }));
 }
