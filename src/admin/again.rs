@@ -1,7 +1,8 @@
 //! Sending an event again: one delivery by a person, or an event out of quarantine.
 //!
 //! A terminal delivery never reopens: this appends a new one of the same event, and lets go of the old
-//! dead one. A crash between the two leaves the dead letter in its list, beside its successor.
+//! dead one (or of the quarantined event) in the same commit. The outbox judges whether there is still
+//! something to let go of: the journal lags, and would let two people send the same thing twice.
 
 use std::sync::Arc;
 
@@ -52,20 +53,14 @@ pub(super) async fn retry(
     let entry = admin.entry(&caller, "deliveries.retry", &id);
     record(&admin, entry).await?;
     let replay = Some(Replay { of: old.delivery_id, as_new: false });
-    let stored = append(&admin, &event, vec![decided], replay).await?;
-    if old.state == ShownState::Dead {
+    let dismissed = (old.state == ShownState::Dead).then(|| {
         let progress = Progress { attempts: old.attempts, charged: old.attempts };
-        let at = admin.parts.clock.now();
-        let change = Change::Dismissed;
-        admin.parts.intake.store.settle([Move {
-            seq: old.seq,
-            lane: old.lane,
-            at,
-            progress,
-            change,
-            note: None,
-        }]);
-    }
+        let (seq, lane, at) = (old.seq, old.lane, admin.parts.clock.now());
+        Move { seq, lane, at, progress, change: Change::Dismissed, note: None }
+    });
+    let stored = append(&admin, &event, vec![decided], replay, dismissed).await?;
+    let already = || Problem::new(Code::StateConflict, "this dead letter was retried or dismissed already");
+    let stored = stored.ok_or_else(already)?;
     Ok((StatusCode::ACCEPTED, Json(pending(&stored, &receiver))))
 }
 
@@ -99,6 +94,8 @@ pub(super) async fn release(
     let decisions = decisions(&admin, &event, wanted.receivers.as_deref())?;
     record(&admin, admin.entry(&caller, "quarantine.release", &id)).await?;
     let stored = release_as(&admin, &event, decisions).await?;
+    let already = || Problem::new(Code::StateConflict, "the event was released or dismissed already");
+    let stored = stored.ok_or_else(already)?;
     Ok((StatusCode::ACCEPTED, Json(released(&stored))))
 }
 
@@ -110,8 +107,7 @@ pub async fn release_learned(admin: &Admin) -> Result<usize, Problem> {
         let page = journal::read(admin, move |reader| reader.quarantine(from.as_deref(), 100)).await?;
         for event in page.items {
             if let Ok(decisions) = decisions(admin, &event, None) {
-                release_as(admin, &event, decisions).await?;
-                count += 1;
+                count += usize::from(release_as(admin, &event, decisions).await?.is_some());
             }
         }
         match page.next {
@@ -145,21 +141,21 @@ async fn release_as(
     admin: &Admin,
     event: &EventRow,
     decisions: Vec<Decided>,
-) -> Result<Arc<StoredEvent>, Problem> {
-    let stored = append(admin, event, decisions, None).await?;
-    let (at, change) = (admin.parts.clock.now(), Change::Released);
-    let progress = Progress::default();
-    admin.parts.intake.store.settle([Move { seq: event.seq, lane: 0, at, progress, change, note: None }]);
-    Ok(stored)
+) -> Result<Option<Arc<StoredEvent>>, Problem> {
+    let (seq, at, progress) = (event.seq, admin.parts.clock.now(), Progress::default());
+    let released = Move { seq, lane: 0, at, progress, change: Change::Released, note: None };
+    append(admin, event, decisions, None, Some(released)).await
 }
 
-/// Appends further deliveries of `event`, durably.
+/// Appends further deliveries of `event`, durably, together with what they stand for. `None` if that was
+/// let go of already, and nothing was appended.
 async fn append(
     admin: &Admin,
     event: &EventRow,
     decisions: Vec<Decided>,
     replay: Option<Replay>,
-) -> Result<Arc<StoredEvent>, Problem> {
+    instead_of: Option<Move>,
+) -> Result<Option<Arc<StoredEvent>>, Problem> {
     let seq = event.seq;
     let body = journal::read(admin, move |reader| reader.body(seq)).await?;
     let gone = || Problem::new(Code::StateConflict, "the event's body is past its retention");
@@ -183,15 +179,18 @@ async fn append(
         replay,
         body: body.ok_or_else(gone)?.into(),
     };
-    let appended = admin.parts.intake.store.append(vec![further]).await;
-    let mut appended = appended.map_err(|error| {
+    let store = &admin.parts.intake.store;
+    let appended = match instead_of {
+        Some(step) => store.append_instead(further, step).await,
+        None => store.append(vec![further]).await.map(|mut appended| match appended.pop() {
+            Some(Appended::New(stored)) => Some(stored),
+            _ => None,
+        }),
+    };
+    appended.map_err(|error| {
         let detail = format!("nothing was changed: {error}");
         Problem::new(Code::StoreFailing, detail).retry_after(std::time::Duration::from_secs(5))
-    })?;
-    match appended.pop() {
-        Some(Appended::New(stored)) => Ok(stored),
-        _ => Err(unreadable()),
-    }
+    })
 }
 
 async fn record(admin: &Admin, entry: crate::store::control::audit::Entry) -> Result<(), Problem> {

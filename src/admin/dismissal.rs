@@ -1,37 +1,44 @@
 //! Letting go of what nobody dealt with within its retention.
 //!
-//! A crash in between leaves some for the next round.
+//! The outbox says what that is, oldest first, and nothing else may forget it before: what is purged
+//! elsewhere would hold its pack for ever. A crash in between leaves some for the next round.
 
-use super::{Admin, journal};
+use std::sync::Arc;
+
+use super::{Admin, blocking};
 use crate::domain::delivery::Progress;
 use crate::domain::time::Millis;
-use crate::http::problem::Problem;
-use crate::store::journal::Filter;
+use crate::store::outbox::Error;
+use crate::store::outbox::index::Kept;
 use crate::store::outbox::record::{Change, Move};
 
-/// Most of either kind in one round.
-const ROUND_MAX: usize = 500;
+/// Most let go of with one commit.
+const PAGE: usize = 500;
 
-/// Dismisses dead letters and quarantined events accepted before `until`. Returns how many.
-pub async fn dismiss_older(admin: &Admin, until: Millis) -> Result<usize, Problem> {
-    let parked = admin.why_parked();
-    let filter = Filter { until: Some(until), ..Filter::default() };
-    let (dead, held) = journal::read(admin, move |reader| {
-        let dead = reader.dead_letters(&filter, None, ROUND_MAX, &parked)?;
-        let held = reader.events(&filter, None, ROUND_MAX, &parked)?;
-        Ok((dead, held))
-    })
-    .await?;
-    let at = admin.parts.clock.now();
-    let step = |seq, lane, attempts, change| {
-        let progress = Progress { attempts, charged: attempts };
-        Move { seq, lane, at, progress, change, note: None }
+/// Dismisses dead letters and quarantined events accepted before `until`, until none is left. Returns how
+/// many.
+pub async fn dismiss_older(admin: &Admin, until: Millis) -> Result<usize, Error> {
+    let store = &admin.parts.intake.store;
+    let mut dismissed = 0;
+    loop {
+        let reading = Arc::clone(store);
+        let page = blocking::run(move || reading.kept_before(until, PAGE)).await?;
+        if page.is_empty() {
+            return Ok(dismissed);
+        }
+        let at = admin.parts.clock.now();
+        dismissed += page.len();
+        store.settle(page.into_iter().map(|kept| dismissal(kept, at)));
+        // The next page is what is kept without this one; an error is a store that takes nothing now.
+        store.append(Vec::new()).await?;
+    }
+}
+
+fn dismissal(kept: Kept, at: Millis) -> Move {
+    let (seq, lane, change) = match kept {
+        Kept::Dead { seq, lane } => (seq, lane, Change::Dismissed),
+        Kept::Quarantined { seq } => (seq, 0, Change::Released),
     };
-    let mut moves: Vec<Move> =
-        dead.items.iter().map(|row| step(row.seq, row.lane, row.attempts, Change::Dismissed)).collect();
-    let held = held.items.iter().filter(|row| row.status == "quarantined");
-    moves.extend(held.map(|row| step(row.seq, 0, 0, Change::Released)));
-    let count = moves.len();
-    admin.parts.intake.store.settle(moves);
-    Ok(count)
+    // What is known of a dead one's attempts stays.
+    Move { seq, lane, at, progress: Progress::default(), change, note: None }
 }

@@ -9,21 +9,31 @@ use crate::store::control::Control;
 use crate::store::outbox::Outbox;
 
 const COMPACTION_EVERY: Duration = Duration::from_secs(20);
+/// Longest wait after compactions that failed; each doubles it.
+const COMPACTION_WAIT_MAX: Duration = Duration::from_mins(10);
 const CONTROL_EVERY: Duration = Duration::from_mins(1);
 const DISMISS_EVERY: Duration = Duration::from_mins(10);
 /// How long the audit log looks back.
 const AUDIT_KEEP: Duration = Duration::from_hours(24 * 400);
 const PURGE_ROWS: u32 = 1_000;
 
-/// Compacts the outbox whenever its size says that it pays.
+/// Compacts the outbox whenever its size says that it pays; after a failure it waits longer.
 pub(super) async fn compact(outbox: Arc<Outbox>, clock: Arc<dyn Clock>) {
+    let mut wait = COMPACTION_EVERY;
     loop {
-        clock.sleep(COMPACTION_EVERY).await;
+        clock.sleep(wait).await;
         let store = Arc::clone(&outbox);
         match tokio::task::spawn_blocking(move || store.compact_if_due()).await {
-            Ok(Ok(true)) => tracing::info!("the outbox was compacted"),
-            Ok(Ok(false)) => {}
-            Ok(Err(error)) => tracing::error!(error = %error, "the outbox could not be compacted"),
+            Ok(Ok(compacted)) => {
+                wait = COMPACTION_EVERY;
+                if compacted {
+                    tracing::info!("the outbox was compacted");
+                }
+            }
+            Ok(Err(error)) => {
+                wait = (2 * wait).min(COMPACTION_WAIT_MAX);
+                tracing::error!(error = %error, again_in = ?wait, "the outbox could not be compacted");
+            }
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         }
     }
@@ -73,10 +83,9 @@ pub(super) async fn dismiss_old(admin: Admin, keep: Duration, clock: Arc<dyn Clo
                 dismissed,
                 "dead letters and quarantined events past their retention were dismissed"
             ),
-            Err(problem) => tracing::error!(
-                problem = problem.detail(),
-                "what is past its retention could not be dismissed"
-            ),
+            Err(error) => {
+                tracing::error!(error = %error, "what is past its retention could not be dismissed");
+            }
         }
         clock.sleep(DISMISS_EVERY).await;
     }

@@ -56,6 +56,11 @@ impl App {
             // The committer's last commit is a blocking wait.
             let _ = tokio::task::spawn_blocking(move || closing.close()).await;
             recorder.drain(clock.as_ref(), drain).await;
+            // Only now: the journal has read the last commits from it.
+            let closed = tokio::task::spawn_blocking(move || outbox.close_log()).await;
+            if let Ok(Err(error)) = closed {
+                tracing::error!(error = %error, "the store was not closed well; the next start checks it");
+            }
         };
         tokio::select! {
             () = stopped => {}

@@ -49,6 +49,7 @@ fn outbox(config: &Config, ports: &Ports, metrics: &Arc<Metrics>) -> Result<Outb
         // An id is never forgotten while its request could still pass.
         dedupe_keep: config.ingest.dedupe_window + 2 * config.ingest.timestamp_tolerance,
         cache_bytes: CACHE_BYTES,
+        ..Options::default()
     };
     let disk = path.clone();
     let around = Surroundings {

@@ -8,13 +8,18 @@
 //!
 //! Never calls a receiver, and never forgets an event whose journal row is not durable.
 
+mod arrival;
 mod commit;
 pub mod dedupe;
+mod draft;
 pub mod index;
+mod kept;
 pub mod open;
 mod pack;
 mod queue;
+mod reading;
 pub mod record;
+mod room;
 mod tail;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -22,7 +27,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use quick_cache::sync::Cache;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 
 use crate::domain::id::{AppSlug, EventId};
 use crate::domain::parked::Parked;
@@ -30,10 +35,12 @@ use crate::domain::scheduler::{Claimed, LaneId};
 use crate::domain::time::Millis;
 use crate::runtime::clock::Clock;
 use crate::store::log::{self, Log};
+use arrival::Request;
 use dedupe::{Dedupe, DedupeRecord};
-use index::{Claims, Index, LaneCounts};
-use queue::{Queue, Request};
+use index::{Claims, Index};
+use queue::Queue;
 use record::{Move, StoredEvent};
+use room::Room;
 pub use tail::Tail;
 
 /// Why the outbox did not do what it was asked.
@@ -45,7 +52,7 @@ pub enum Error {
     /// What is stored cannot be read back.
     #[error("the outbox is damaged: {0}; restore a backup, or move the directory away to start anew")]
     Damaged(String),
-    /// A value could not be encoded.
+    /// It cannot be stored in this shape.
     #[error("a record could not be encoded: {0}")]
     Encode(String),
     /// Less than `[store] free_bytes_min` is free on the disk.
@@ -57,6 +64,14 @@ pub enum Error {
         free_bytes: u64,
         /// What must stay free.
         min_bytes: u64,
+    },
+    /// A compaction would leave too little.
+    #[error("{free_bytes} bytes are free on the store's disk, and compacting it takes {needed_bytes}")]
+    NoRoomToCompact {
+        /// Free now.
+        free_bytes: u64,
+        /// What must be free.
+        needed_bytes: u64,
     },
     /// The committer's thread did not start.
     #[error("cannot start the store's committer: {0}")]
@@ -92,6 +107,19 @@ pub struct Options {
     pub dedupe_keep: Duration,
     /// Bytes of recent events kept in memory for their delivery.
     pub cache_bytes: u64,
+    /// Least bytes of commit records between two checkpoints; more after a large one.
+    pub checkpoint_bytes_min: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            free_bytes_min: 256 << 20,
+            dedupe_keep: Duration::from_hours(73),
+            cache_bytes: 32 << 20,
+            checkpoint_bytes_min: 4 << 20,
+        }
+    }
 }
 
 /// What a commit cost, for the metrics.
@@ -132,7 +160,10 @@ struct Shared {
     tail: Tail,
     journalled: AtomicU64,
     failed: AtomicBool,
-    disk_full: AtomicBool,
+    /// Moves cannot be written for want of room, so nothing is claimed.
+    is_stalled: AtomicBool,
+    /// When the disk was looked at, and what was free, while it was far more than enough.
+    free_seen: Mutex<Option<(Duration, u64)>>,
     /// Lanes with deliveries that nobody has claimed.
     available: Mutex<std::collections::BTreeSet<LaneId>>,
     available_changed: Notify,
@@ -146,16 +177,39 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Outbox {
     /// Appends events in one commit and resolves when they are durable. Each gets its `seq` and its own
-    /// answer; those that are repeats change nothing.
+    /// answer; those that are repeats change nothing. Without events it resolves with a commit that has
+    /// what was settled before.
     ///
     /// An error means that none of them is acknowledged. After [`Error::Log`] the outcome on disk is
     /// unknown: the sender must post again, and dedupe sorts it out.
     pub async fn append(&self, events: Vec<StoredEvent>) -> Result<Vec<Appended>, Error> {
+        self.submit(events, None).await
+    }
+
+    /// Appends a further generation of an event in one commit with the move that it stands for: a dead
+    /// delivery or a quarantined event let go of. `None` if that was let go of already; then nothing is
+    /// appended, so that nothing is released or retried twice.
+    pub async fn append_instead(
+        &self,
+        event: StoredEvent,
+        of: Move,
+    ) -> Result<Option<Arc<StoredEvent>>, Error> {
+        match self.submit(vec![event], Some(of)).await?.pop() {
+            Some(Appended::New(event)) => Ok(Some(event)),
+            _ => Ok(None),
+        }
+    }
+
+    async fn submit(
+        &self,
+        events: Vec<StoredEvent>,
+        instead_of: Option<Move>,
+    ) -> Result<Vec<Appended>, Error> {
         if self.shared.failed.load(Ordering::Acquire) {
             return Err(Error::Failed);
         }
-        let (reply, answer) = oneshot::channel();
-        self.shared.queue.push(Request { events, reply })?;
+        let (request, answer) = Request::new(events, instead_of)?;
+        self.shared.queue.push(request)?;
         answer.await.unwrap_or(Err(Error::Failed))
     }
 
@@ -186,8 +240,12 @@ impl Outbox {
         self.shared.queue.push_parked(lane, parked);
     }
 
-    /// Claims up to `limit` deliveries of a receiver that may go at `now`.
+    /// Claims up to `limit` deliveries of a receiver that may go at `now`. None while the disk has no room
+    /// to settle them; [`available`](Self::available) tells when it has.
     pub fn claim(&self, lane: LaneId, limit: usize, now: Millis) -> Claims {
+        if self.shared.is_stalled.load(Ordering::Acquire) {
+            return Claims::default();
+        }
         lock(&self.shared.index).claim(lane, limit, now)
     }
 
@@ -209,73 +267,6 @@ impl Outbox {
         }
     }
 
-    /// The event `seq`, from memory or from the log. `None` if nothing needs it any more. May read the disk.
-    pub fn load(&self, seq: u64) -> Result<Option<Arc<StoredEvent>>, Error> {
-        if let Some(event) = self.shared.cache.get(&seq) {
-            return Ok(Some(event));
-        }
-        self.shared.read_event(seq)
-    }
-
-    /// The event `seq` if it is in memory.
-    pub fn cached(&self, seq: u64) -> Option<Arc<StoredEvent>> {
-        self.shared.cache.get(&seq)
-    }
-
-    /// The receiver's number, if it has had a delivery.
-    pub fn lane(&self, receiver: &AppSlug) -> Option<LaneId> {
-        lock(&self.shared.index).lane(receiver)
-    }
-
-    /// All receivers that have had a delivery, by number.
-    pub fn lanes(&self) -> Vec<AppSlug> {
-        lock(&self.shared.index).names().to_vec()
-    }
-
-    /// One receiver's counts.
-    pub fn counts(&self, lane: LaneId) -> LaneCounts {
-        lock(&self.shared.index).counts(lane)
-    }
-
-    /// When the receiver was parked.
-    pub fn parked(&self, lane: LaneId) -> Parked {
-        lock(&self.shared.index).parked(lane)
-    }
-
-    /// Whether the delivery of `seq` to `lane` is not yet terminal.
-    pub fn is_open(&self, lane: LaneId, seq: u64) -> bool {
-        lock(&self.shared.index).is_open(lane, seq)
-    }
-
-    /// Events in quarantine.
-    pub fn quarantined(&self) -> u64 {
-        lock(&self.shared.index).quarantined()
-    }
-
-    /// The sequence number that the next event will get.
-    pub fn next_seq(&self) -> u64 {
-        lock(&self.shared.index).next_seq()
-    }
-
-    /// All that is still held, for a journal that starts anew.
-    pub fn checkpoint(&self) -> record::Checkpoint {
-        lock(&self.shared.index).checkpoint()
-    }
-
-    /// The commits in order, for the journal.
-    pub fn tail(&self) -> &Tail {
-        &self.shared.tail
-    }
-
-    /// Commits after `after`, up to about `bytes_max` of bodies, from memory or from the log; empty when
-    /// the journal has caught up. May read the disk.
-    pub fn commits_after(&self, after: u64, bytes_max: usize) -> Result<Vec<Arc<record::Commit>>, Error> {
-        match self.shared.tail.recent(after, bytes_max) {
-            Some(commits) => Ok(commits),
-            None => tail::read(self.shared.log.as_ref(), after, bytes_max),
-        }
-    }
-
     /// The journal has everything up to and including `commit` on its disk.
     pub fn journalled(&self, commit: u64) {
         let before = self.shared.journalled.swap(commit, Ordering::AcqRel);
@@ -284,20 +275,10 @@ impl Outbox {
         }
     }
 
-    /// What the engine says of its size, and the bytes of packs still needed.
-    pub fn stats(&self) -> Result<(log::Stats, u64), Error> {
-        let held = lock(&self.shared.index).held_bytes();
-        Ok((self.shared.log.stats()?, held))
-    }
-
-    /// Rewrites the store without what was removed, if the engine's bound says that it pays.
+    /// Rewrites the store without what was removed, if the engine's bound says that it pays and the disk has
+    /// room for the copy.
     pub fn compact_if_due(&self) -> Result<bool, Error> {
         self.shared.compact_if_due()
-    }
-
-    /// Records of dedupe in memory, and sealed runs.
-    pub fn dedupe_counts(&self) -> (usize, usize) {
-        lock(&self.shared.dedupe).counts()
     }
 
     /// Why ingest must not be acknowledged now, if so.
@@ -305,7 +286,10 @@ impl Outbox {
         if self.shared.failed.load(Ordering::Acquire) {
             return Some(Error::Failed);
         }
-        self.shared.disk_full()
+        match self.shared.room() {
+            Room::Enough => None,
+            Room::Little(full) | Room::None(full) => Some(full.into()),
+        }
     }
 
     /// Resolves when a commit has failed: the process must stop.
@@ -319,15 +303,23 @@ impl Outbox {
         }
     }
 
-    /// Commits what waits, stops the committer and closes the engine. Safe to call twice.
+    /// Commits what waits and stops the committer. The log stays readable, for the journal to catch up; then
+    /// [`close_log`](Self::close_log). Safe to call twice.
     pub fn close(&self) {
         self.shared.queue.close();
         let committer = lock(&self.committer).take();
         if let Some(thread) = committer {
-            // A panic of the committer has already been reported as a failure.
+            // A panic was said by the panic hook, and its sentinel has failed the outbox for everybody.
             let _ = thread.join();
         }
         self.shared.tail.close();
+    }
+
+    /// Gives the engine's files back, after [`close`](Self::close); nothing can be read any more. An engine that
+    /// has failed is left as it is: its sync is not tried again.
+    pub fn close_log(&self) -> Result<(), Error> {
+        self.close();
+        if self.shared.failed.load(Ordering::Acquire) { Ok(()) } else { Ok(self.shared.log.close()?) }
     }
 }
 
@@ -372,12 +364,6 @@ impl Shared {
             drop(available);
             self.available_changed.notify_one();
         }
-    }
-
-    fn disk_full(&self) -> Option<Error> {
-        let free_bytes = (self.free_bytes)()?;
-        let min_bytes = self.options.free_bytes_min;
-        (free_bytes < min_bytes).then_some(Error::DiskFull { free_bytes, min_bytes })
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use camino_broker::testing::clock::ManualClock;
 use camino_broker::testing::receiver::{Answer, FakeReceiver};
 
-use crate::app::Setup;
+use crate::app::{BATCH, Setup};
 
 const DEAD_LETTERS: &str = "camino_dead_letters{receiver=\"mancha\"}";
 
@@ -108,4 +108,24 @@ async fn a_410_disables_the_endpoint_and_parks_its_backlog() {
     assert_eq!((gone.count(), app.metric(DEAD_LETTERS).await), (1, 0));
     let dead = "camino_deliveries_total{outcome=\"dead\",receiver=\"mancha\"}";
     assert_eq!(app.metric(dead).await, 0);
+}
+
+#[tokio::test]
+async fn what_is_past_its_retention_is_let_go_of_to_the_last() {
+    let clock = ManualClock::default();
+    let receiver = FakeReceiver::start().await.unwrap();
+    receiver.otherwise(Answer::status(400));
+    let setup = Setup::on(clock.clone()).receiver("mancha", &receiver);
+    let app = setup.with(|config| config.delivery.breaker.failures = 10_000).start().await;
+    // More than goes with one commit.
+    let counts = [400, 300];
+    for (first, count) in [(1, counts[0]), (1_001, counts[1])] {
+        let events: Vec<String> = (first..first + count).map(|n| app.payment(n).body()).collect();
+        let body = format!("{{\"events\":[{}]}}", events.join(","));
+        app.post(BATCH, &app.signed("colectiva", &body), body).await.taken(200);
+    }
+    let all = u64::from(counts[0] + counts[1]);
+    app.turn_until(&clock, Duration::from_secs(1), app.until(DEAD_LETTERS, all)).await;
+    clock.advance(Duration::from_hours(24 * 91));
+    app.turn_until(&clock, Duration::from_secs(1), app.until(DEAD_LETTERS, 0)).await;
 }

@@ -32,8 +32,12 @@ impl Bench {
 
     pub fn outbox(&self) -> Outbox {
         let log = log::open(&self.dir.path().join("outbox"), self.engine, log::Options::default()).unwrap();
-        let options =
-            Options { free_bytes_min: 0, dedupe_keep: Duration::from_secs(3600), cache_bytes: 1 << 20 };
+        let options = Options {
+            free_bytes_min: 0,
+            dedupe_keep: Duration::from_secs(3600),
+            cache_bytes: 1 << 20,
+            ..Options::default()
+        };
         let around = Surroundings {
             clock: Arc::new(SystemClock::new()),
             free_bytes: Box::new(|| None),
@@ -157,6 +161,12 @@ pub fn failed(lane: LaneId, seq: u64, attempt: u16) -> Move {
 
 pub fn dead(lane: LaneId, seq: u64, attempt: u16) -> Move {
     step(lane, seq, attempt, Change::Dead(Reason::Rejected), Some(Reason::Rejected))
+}
+
+/// A dead one let go of.
+pub fn dismissed(lane: LaneId, seq: u64) -> Move {
+    let progress = Progress::default();
+    Move { seq, lane, at: T0, progress, change: Change::Dismissed, note: None }
 }
 
 fn step(lane: LaneId, seq: u64, attempt: u16, change: Change, reason: Option<Reason>) -> Move {

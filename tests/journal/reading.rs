@@ -7,12 +7,13 @@ use camino_broker::domain::id::{AppSlug, DeliveryId, EventId, EventType};
 use camino_broker::domain::outcome::Reason;
 use camino_broker::domain::routing::{DriftNote, QuarantineReason};
 use camino_broker::domain::time::Millis;
-use camino_broker::store::journal::{Error, Filter, Found, Page, Reader, Retention, ShownState};
+use camino_broker::store::journal::{Error, Filter, Found, Page, Reader, Retention, ShownState, Writer};
 use camino_broker::store::log::EngineKind;
 use camino_broker::store::outbox::Outbox;
+use camino_broker::store::outbox::index::Kept;
 use camino_broker::store::outbox::record::{Admission, Change, Replay};
 
-use super::bench::{Bench, T0, again, append, dead, delivered, event, failed, settle, slug};
+use super::bench::{Bench, T0, again, append, dead, delivered, dismissed, event, failed, settle, slug};
 
 fn nobody(_: &AppSlug) -> Option<&'static str> {
     None
@@ -229,7 +230,7 @@ async fn a_purge_takes_what_is_old_and_gives_its_space_back() {
     writer.begin(&outbox).unwrap();
     let day = Duration::from_secs(86_400);
     let retention = Retention { keep_events: day, keep_dead: day * 3 };
-    let mut purge = |now| {
+    let purge = |writer: &mut Writer, now| {
         let mut events = 0;
         loop {
             let purged = writer.purge(now, &retention, 500).unwrap();
@@ -239,10 +240,10 @@ async fn a_purge_takes_what_is_old_and_gives_its_space_back() {
             }
         }
     };
-    assert_eq!(purge(Millis(T0.0 + 1_000)), 0, "nothing is old");
+    assert_eq!(purge(&mut writer, Millis(T0.0 + 1_000)), 0, "nothing is old");
     let before = std::fs::metadata(bench.path()).unwrap().len();
     // Old and over: all but the last 100, what failed of x, and those of y that wait or are dead.
-    let gone = purge(Millis(T0.0 + 3_000_000).plus(day));
+    let gone = purge(&mut writer, Millis(T0.0 + 3_000_000).plus(day));
     assert_eq!(gone, 2_900 - 6 - 29);
     assert_eq!(
         std::fs::metadata(bench.path()).unwrap().len(),
@@ -256,8 +257,18 @@ async fn a_purge_takes_what_is_old_and_gives_its_space_back() {
     assert_eq!(bench.count("SELECT count(*) FROM bodies"), i64::try_from(3_000 - gone).unwrap());
     let letters = || reader.dead_letters(&Filter::default(), None, 10, &nobody).unwrap().items.len();
     assert_eq!(letters(), 2);
-    purge(Millis(T0.0 + 3_000_000).plus(day * 3));
-    assert_eq!(letters(), 0);
+    let late = Millis(T0.0 + 3_000_000).plus(day * 30);
+    purge(&mut writer, late);
+    assert_eq!(letters(), 2, "what the outbox keeps for a person is not purged, whatever its age");
+    let kept = outbox.kept_before(late, 10).unwrap();
+    let gone = kept.iter().map(|kept| match *kept {
+        Kept::Dead { seq, lane } => dismissed(lane, seq),
+        Kept::Quarantined { .. } => panic!("none is in quarantine"),
+    });
+    settle(&outbox, gone.collect()).await;
+    writer.follow(&outbox).unwrap();
+    assert_eq!(outbox.kept_before(late, 10).unwrap(), []);
+    assert_eq!((letters(), purge(&mut writer, late)), (0, 2), "dismissed, they are over");
     assert_eq!(reader.deliveries(&to("x"), None, 500, &nobody).unwrap().items.len(), 100 + 28 + 5);
     let in_segments = "SELECT sum(deliveries) FROM segments";
     let listed = all(|cursor| reader.deliveries(&Filter::default(), cursor, 500, &nobody)).len();

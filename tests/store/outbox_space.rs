@@ -76,8 +76,12 @@ impl Bench {
         let opened = log::open(&dir.path().join("outbox"), engine, log::Options::default());
         let log: Arc<dyn Log> = Arc::from(opened.unwrap());
         let (committed, commits) = mpsc::channel();
-        let options =
-            Options { free_bytes_min: 0, dedupe_keep: Duration::from_hours(72), cache_bytes: 1 << 20 };
+        let options = Options {
+            free_bytes_min: 0,
+            dedupe_keep: Duration::from_hours(72),
+            cache_bytes: 1 << 20,
+            ..Options::default()
+        };
         let around = Surroundings {
             clock: Arc::new(ManualClock::new(T0)),
             free_bytes: Box::new(|| None),

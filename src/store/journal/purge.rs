@@ -1,10 +1,10 @@
 //! Retention: what is old goes, in slices, and its space is given back.
 //!
-//! Never touches an event with a delivery that still waits, and keeps the first routing of an event as
+//! Never touches an event with a delivery that still waits or is kept for a person, whatever its age: the
+//! outbox holds it too, and its dismissal makes it one that is over. Keeps the first routing of an event as
 //! long as a later one is there, because the body lies with it. A crash loses a slice's work at most.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use rusqlite::{Connection, Transaction, params};
 
@@ -42,11 +42,11 @@ impl Writer {
         let failed = |error: rusqlite::Error| sql_error(&self.path, &error);
         let tx = self.db.transaction().map_err(failed)?;
         let old = read(&tx, self.purge_from, limit).map_err(failed)?;
-        let youngest = now.minus(retention.keep_events.min(retention.keep_dead)).0;
+        let youngest = now.minus(retention.keep_events).0;
         let due: Vec<Old> = old.into_iter().take_while(|event| event.accepted_at < youngest).collect();
         let next = due.last().map_or(0, |event| event.seq + 1);
         let looked = due.len();
-        let gone = delete(&tx, due, now, retention).map_err(failed)?;
+        let gone = delete(&tx, due).map_err(failed)?;
         let mut more = looked == limit;
         if !more {
             let horizon = now.minus(retention.keep_dead).0.cast_signed();
@@ -78,19 +78,12 @@ fn read(tx: &Transaction<'_>, from: u64, limit: usize) -> rusqlite::Result<Vec<O
     rows.collect()
 }
 
-fn delete(
-    tx: &Transaction<'_>,
-    old: Vec<Old>,
-    now: Millis,
-    retention: &Retention,
-) -> rusqlite::Result<usize> {
-    let over = |event: &Old, keep: Duration| event.accepted_at < now.minus(keep).0;
+fn delete(tx: &Transaction<'_>, old: Vec<Old>) -> rusqlite::Result<usize> {
     let (mut segments, mut tallies) = (BTreeMap::new(), BTreeMap::new());
     let mut gone = 0;
     for event in old {
-        let is_due = (event.standing == Standing::Done as i64 && over(&event, retention.keep_events))
-            || (event.standing == Standing::Kept as i64 && over(&event, retention.keep_dead));
-        if !is_due || (event.generation == 0 && has_later(tx, &event)?) {
+        let is_over = event.standing == Standing::Done as i64;
+        if !is_over || (event.generation == 0 && has_later(tx, &event)?) {
             continue;
         }
         for table in ["events", "bodies", "deliveries", "attempts"] {

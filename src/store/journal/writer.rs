@@ -42,7 +42,8 @@ const PURGE_EVENTS: usize = 1_024;
 pub struct Retention {
     /// Events whose deliveries are all over.
     pub keep_events: Duration,
-    /// Events with a dead delivery, and those in quarantine.
+    /// What departs from the registry. Events with a dead delivery and those in quarantine are kept until the
+    /// outbox lets go of them.
     pub keep_dead: Duration,
 }
 

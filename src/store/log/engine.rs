@@ -5,6 +5,7 @@
 //! leaves all of it or none.
 
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -90,8 +91,8 @@ pub(super) trait Engine: Send + Sync {
     /// The row under `key`.
     fn read(&self, key: &Key) -> Result<Option<Vec<u8>>, Fault>;
 
-    /// Which of the keys of `change` have rows now, and how long these are.
-    fn held(&self, change: &Change<'_>) -> Result<Vec<(Key, usize)>, Fault>;
+    /// Which of `keys` have rows now, and how long these are.
+    fn held(&self, keys: &BTreeSet<Key>) -> Result<Vec<(Key, usize)>, Fault>;
 
     /// The rows from `start` to `last` as far as they fit into `room`; at least one if there is one.
     fn scan(&self, start: Bound<&Key>, last: &Key, room: Room) -> Result<Rows, Fault>;

@@ -123,9 +123,12 @@ impl Generation {
         guarded(|| self.engine.read(key)).map_err(|fault| blame(self.path(), fault))
     }
 
-    /// Which of the keys of `change` have rows now, and how long these are.
-    pub fn held(&self, change: &Change<'_>) -> Result<Vec<(Key, usize)>, Error> {
-        guarded(|| self.engine.held(change)).map_err(|fault| blame(self.path(), fault))
+    /// Which of `keys` have rows now, and how long these are.
+    pub fn held(&self, keys: &BTreeSet<Key>) -> Result<Vec<(Key, usize)>, Error> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        guarded(|| self.engine.held(keys)).map_err(|fault| blame(self.path(), fault))
     }
 
     pub fn scan(&self, start: Bound<&Key>, last: &Key, room: Room) -> Result<Rows, Error> {

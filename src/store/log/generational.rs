@@ -92,10 +92,13 @@ impl Generational {
 }
 
 impl Writer {
-    fn append(&mut self, generation: &Generation, change: Change<'_>) -> Result<(), Error> {
+    fn append(&mut self, generation: &Generation, batch: &Batch) -> Result<(), Error> {
+        let (change, removed) = (batch.change(), batch.removed());
         let mut tally = self.tally;
         tally.appends += 1;
-        for (key, value_bytes) in generation.held(&change)? {
+        debug_assert_eq!(generation.held(&puts_beside(&change, &removed))?, [], "a row is put twice");
+        // What is put goes to the right edge, where nothing is yet: only what is removed is looked up.
+        for (key, value_bytes) in generation.held(&removed)? {
             tally.subtract(&key, value_bytes);
         }
         for (key, value) in &change {
@@ -115,13 +118,17 @@ impl Writer {
     }
 }
 
+fn puts_beside(change: &Change<'_>, removed: &BTreeSet<Key>) -> BTreeSet<Key> {
+    change.keys().filter(|key| !removed.contains(*key)).copied().collect()
+}
+
 impl Log for Generational {
     fn append(&self, batch: &Batch) -> Result<(), Error> {
         let (mut writer, generation) = self.writer()?;
         if batch.is_empty() {
             return Ok(());
         }
-        let written = writer.append(&generation, batch.change());
+        let written = writer.append(&generation, batch);
         written.inspect_err(|error| writer.broken = Some(error.to_string()))
     }
 
@@ -202,8 +209,8 @@ mod tests {
             self.inner.read(key)
         }
 
-        fn held(&self, change: &Change<'_>) -> Result<Vec<(Key, usize)>, Fault> {
-            self.inner.held(change)
+        fn held(&self, keys: &BTreeSet<Key>) -> Result<Vec<(Key, usize)>, Fault> {
+            self.inner.held(keys)
         }
 
         fn scan(&self, start: Bound<&Key>, last: &Key, room: Room) -> Result<Rows, Fault> {

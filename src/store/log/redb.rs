@@ -3,6 +3,7 @@
 //! redb trusts a file that was closed well, so its pages are checked at each opening. A crash
 //! within a commit leaves all of it or none; the next opening walks the file.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::ops::Bound;
 use std::path::Path;
@@ -87,10 +88,10 @@ impl Engine for RedbEngine {
         Ok(self.table()?.get(key).map_err(fault)?.map(|value| value.value().to_vec()))
     }
 
-    fn held(&self, change: &Change<'_>) -> Result<Vec<(Key, usize)>, Fault> {
+    fn held(&self, keys: &BTreeSet<Key>) -> Result<Vec<(Key, usize)>, Fault> {
         let table = self.table()?;
         let mut held = Vec::new();
-        for key in change.keys() {
+        for key in keys {
             held.extend(table.get(key).map_err(fault)?.map(|value| (*key, value.value().len())));
         }
         Ok(held)

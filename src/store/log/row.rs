@@ -4,7 +4,9 @@
 //! it never syncs, so a longer value is cut into chunks of [`ROW_BYTES_MAX`]. Nothing here makes a
 //! longer row.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
 
 /// Longest row, in bytes. Seventeen of them, with keys, stay below a quarter of sled's segment.
 pub const ROW_BYTES_MAX: usize = 6_000;
@@ -83,10 +85,11 @@ impl RowId {
 
 /// Rows to remove and values to put, written all or none.
 ///
-/// Removes come before puts, so that a batch may replace a value by a shorter one.
+/// Removes come before puts, so that a batch may replace a value by a shorter one. A row that is there is
+/// never put again without its removal: the store would count it twice.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
-    puts: Vec<(RowId, Vec<u8>)>,
+    puts: Vec<(RowId, Bytes)>,
     removes: Vec<RowId>,
 }
 
@@ -99,11 +102,17 @@ impl Batch {
     /// Puts `value`, cut into chunks of [`ROW_BYTES_MAX`]; an empty value is one empty row. Returns
     /// the number of chunks, which [`Batch::remove_value`] asks for.
     pub fn put_value(&mut self, space: Space, commit: u64, value: &[u8]) -> u32 {
+        self.put_owned(space, commit, value.to_vec())
+    }
+
+    /// The same without a copy.
+    pub fn put_owned(&mut self, space: Space, commit: u64, value: Vec<u8>) -> u32 {
+        let value = Bytes::from(value);
         let chunks = chunk_count(value.len());
         for chunk in 0..chunks {
             let start = chunk as usize * ROW_BYTES_MAX;
             let end = value.len().min(start + ROW_BYTES_MAX);
-            self.puts.push((RowId { space, commit, chunk }, value[start..end].to_vec()));
+            self.puts.push((RowId { space, commit, chunk }, value.slice(start..end)));
         }
         chunks
     }
@@ -111,7 +120,7 @@ impl Batch {
     /// Puts one row of at most [`ROW_BYTES_MAX`] bytes as it is.
     pub fn put_row(&mut self, row: RowId, bytes: Vec<u8>) {
         debug_assert!(bytes.len() <= ROW_BYTES_MAX, "a row of {} bytes", bytes.len());
-        self.puts.push((row, bytes));
+        self.puts.push((row, bytes.into()));
     }
 
     /// Removes the first `chunks` rows of a value; rows that aren't there don't matter.
@@ -131,8 +140,13 @@ impl Batch {
 
     pub(super) fn change(&self) -> Change<'_> {
         let removes = self.removes.iter().map(|row| (row.key(), None));
-        let puts = self.puts.iter().map(|(row, value)| (row.key(), Some(value.as_slice())));
+        let puts = self.puts.iter().map(|(row, value)| (row.key(), Some(value.as_ref())));
         removes.chain(puts).collect()
+    }
+
+    /// The keys to remove, those among them that are put again in its place too.
+    pub(super) fn removed(&self) -> BTreeSet<Key> {
+        self.removes.iter().map(|row| row.key()).collect()
     }
 }
 

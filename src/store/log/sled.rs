@@ -5,6 +5,7 @@
 //! `fdatasync` on our own handle after each flush. A commit that leaves a blob behind is refused,
 //! for it isn't durable. A crash within a commit leaves all of it or none.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
@@ -68,8 +69,7 @@ impl SledEngine {
 
     fn make_durable(&self) -> Result<(), Fault> {
         self.db.flush()?;
-        self.sync.sync_data()?;
-        refuse_blobs(&self.blobs)
+        Ok(self.sync.sync_data()?)
     }
 }
 
@@ -83,16 +83,17 @@ impl Engine for SledEngine {
             }
         }
         self.db.apply_batch(batch)?;
-        self.make_durable()
+        self.make_durable()?;
+        if may_make_blob(change) { refuse_blobs(&self.blobs) } else { Ok(()) }
     }
 
     fn read(&self, key: &Key) -> Result<Option<Vec<u8>>, Fault> {
         Ok(self.db.get(key)?.map(|value| value.to_vec()))
     }
 
-    fn held(&self, change: &Change<'_>) -> Result<Vec<(Key, usize)>, Fault> {
+    fn held(&self, keys: &BTreeSet<Key>) -> Result<Vec<(Key, usize)>, Fault> {
         let mut held = Vec::new();
-        for key in change.keys() {
+        for key in keys {
             held.extend(self.db.get(key)?.map(|value| (*key, value.len())));
         }
         Ok(held)
@@ -115,7 +116,8 @@ impl Engine for SledEngine {
     }
 
     fn close(self: Box<Self>) -> Result<(), Fault> {
-        self.make_durable()
+        self.make_durable()?;
+        refuse_blobs(&self.blobs)
     }
 }
 
@@ -144,6 +146,12 @@ fn check_files(path: &Path) -> Result<(), Fault> {
         Err(error) => return Err(error.into()),
     }
     refuse_blobs(&path.join("blobs"))
+}
+
+/// Whether to look for blobs after `change`. Rows of the lengths that are written make none, which a build
+/// for tests does not take for granted.
+fn may_make_blob(change: &Change<'_>) -> bool {
+    cfg!(debug_assertions) || change.values().flatten().any(|row| row.len() > ROW_BYTES_MAX)
 }
 
 fn refuse_blobs(blobs: &Path) -> Result<(), Fault> {

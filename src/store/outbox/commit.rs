@@ -1,18 +1,21 @@
 //! The committer: the one thread that writes the outbox.
 //!
 //! Takes what waits, writes it as one batch, waits until the engine says that it is durable, brings the
-//! index up to date and answers. A crash before the engine's word loses only what nobody was told of;
+//! index up to date and answers. Without room on the disk it writes removals only, and ends all the same when
+//! it is told to. However it ends, nobody is left waiting. A crash before the engine's word loses only what nobody was told of;
 //! after it, everything is found again.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::dedupe::{self, DedupeRecord, Doomed};
-use super::queue::{Request, Work};
-use super::record::{Admission, Commit, CommitRecord, FURTHER, Head, Move, PackSize, StoredEvent};
-use super::{Appended, CommitCost, Error, Shared, lock, pack};
-use crate::domain::id::{AppSlug, CorrelationId};
+use super::arrival::{Answered, Request};
+use super::dedupe::Doomed;
+use super::draft::{Draft, encode};
+use super::queue::Work;
+use super::record::{Commit, CommitRecord};
+use super::room::Room;
+use super::{CommitCost, Error, Shared, lock};
 use crate::domain::scheduler::LaneId;
 use crate::store::log::{Batch, Space, chunk_count};
 
@@ -20,8 +23,6 @@ use crate::store::log::{Batch, Space, chunk_count};
 const REMOVALS_PER_COMMIT: u32 = 512;
 /// Packs released with one commit.
 const PACKS_PER_COMMIT: usize = 128;
-/// Least bytes of commit records between two checkpoints; more after a large one.
-const CHECKPOINT_BYTES_MIN: usize = 4 << 20;
 
 /// The committer's own bookkeeping.
 pub(super) struct Committer {
@@ -34,78 +35,82 @@ pub(super) struct Committer {
     pub(super) checkpoint_bytes: usize,
     pub(super) bytes_since_checkpoint: usize,
     pub(super) removals: VecDeque<Doomed>,
-    /// Moves put off because another move of the same delivery is in the commit.
-    pub(super) put_off: Vec<Move>,
+    /// Whether ingest is refused for want of room.
+    pub(super) is_full: bool,
+    /// Whether only removals are written for want of room.
+    pub(super) is_stalled: bool,
 }
 
-type Reply = tokio::sync::oneshot::Sender<Result<Vec<Appended>, Error>>;
+/// Fails the outbox for everybody when the committer ends otherwise than by closing: a panic too.
+struct Sentinel {
+    shared: Arc<Shared>,
+    orderly: bool,
+}
 
-/// A commit being put together.
-#[derive(Default)]
-struct Draft {
-    batch: Batch,
-    record: CommitRecord,
-    events: Vec<Arc<StoredEvent>>,
-    dedupe: Vec<DedupeRecord>,
-    dedupe_chunks: u32,
-    replies: Vec<(Reply, Vec<Appended>)>,
+impl Drop for Sentinel {
+    fn drop(&mut self) {
+        if !self.orderly {
+            self.shared.fail();
+        }
+    }
 }
 
 impl Committer {
     /// Commits until the queue closes or the engine fails.
     pub(super) fn run(mut self) {
-        while let Some(mut work) = self.shared.queue.take() {
-            work.moves.splice(0..0, std::mem::take(&mut self.put_off));
+        let mut sentinel = Sentinel { shared: Arc::clone(&self.shared), orderly: false };
+        while let Some(work) = self.take() {
             if let Err(error) = self.commit(work) {
                 tracing::error!(error = %error, "the store has failed; nothing more is acknowledged");
-                self.shared.failed.store(true, Ordering::Release);
-                self.shared.queue.close();
-                self.shared.failure.notify_waiters();
-                self.refuse_all();
                 return;
+            }
+            if self.is_stalled && self.shared.queue.is_closed() {
+                tracing::warn!("the disk is full to the end; what was settled last is delivered once more");
+                self.shared.refuse_all(|| Error::Closed);
+                break;
             }
             if self.has_leftovers() {
                 self.shared.queue.nudge();
             }
         }
+        sentinel.orderly = true;
+    }
+
+    fn take(&self) -> Option<Work> {
+        if self.is_stalled { self.shared.queue.take_stalled() } else { self.shared.queue.take() }
     }
 
     /// Whether another commit would find work though nobody brings any: each takes a bounded slice.
     fn has_leftovers(&self) -> bool {
         let journalled = self.shared.journalled.load(Ordering::Acquire);
-        !self.put_off.is_empty()
-            || !self.removals.is_empty()
-            || lock(&self.shared.index).has_spent(journalled)
-    }
-
-    /// Answers those who came too late.
-    fn refuse_all(&self) {
-        while let Some(work) = self.shared.queue.take() {
-            refuse(work.requests, || Error::Failed);
-        }
+        !self.removals.is_empty() || lock(&self.shared.index).has_spent(journalled)
     }
 
     fn commit(&mut self, mut work: Work) -> Result<(), Error> {
-        if let Some(full) = self.shared.disk_full() {
-            if !self.shared.disk_full.swap(true, Ordering::Relaxed) {
-                tracing::warn!(error = %full, "ingest is refused until there is room");
-            }
-            let Error::DiskFull { free_bytes, min_bytes } = full else { return Err(full) };
-            refuse(std::mem::take(&mut work.requests), || Error::DiskFull { free_bytes, min_bytes });
-            // Settles still go: they are what frees space. A quarter of the margin stays untouched.
-            if free_bytes < min_bytes / 4 {
-                self.put_off = work.moves;
-                return Ok(());
-            }
-        } else if self.shared.disk_full.swap(false, Ordering::Relaxed) {
-            tracing::info!("there is room on the disk again; ingest resumes");
-        }
+        let room = self.shared.room();
+        self.note(&room);
         let number = self.next_commit;
-        let mut draft = Draft::default();
-        self.draft_events(work.requests, &mut draft)?;
-        self.draft_moves(work.moves, &mut draft);
-        draft.record.parked = work.parked;
-        self.encode(number, &mut draft)?;
+        let mut draft = match room {
+            Room::Enough => Draft::of(&self.shared, number, work)?,
+            Room::Little(full) => {
+                // Settles still go: they are what frees space. A quarter of the margin stays untouched.
+                let (refused, rest) =
+                    work.requests.into_iter().partition(|request: &Request| !request.events.is_empty());
+                work.requests = rest;
+                refuse(refused, || full.into());
+                Draft::of(&self.shared, number, work)?
+            }
+            Room::None(full) => {
+                refuse(work.requests, || full.into());
+                self.shared.queue.put_back(work.moves, work.parked);
+                Draft::default()
+            }
+        };
+        self.shared.queue.put_back(std::mem::take(&mut draft.put_off), Vec::new());
+        if draft.record_bytes > 0 {
+            self.record_rows.push_back((number, chunk_count(draft.record_bytes)));
+            self.bytes_since_checkpoint += draft.record_bytes;
+        }
         self.housekeeping(&mut draft.batch);
         if !draft.batch.is_empty() {
             let started = self.shared.clock.monotonic();
@@ -116,118 +121,35 @@ impl Committer {
             (self.shared.on_commit)(CommitCost { took, events: draft.events.len(), bytes });
         }
         self.publish(number, draft);
-        self.checkpoint_if_due()
+        if self.is_stalled { Ok(()) } else { self.checkpoint_if_due() }
     }
 
-    fn draft_events(&self, requests: Vec<Request>, draft: &mut Draft) -> Result<(), Error> {
-        let mut seq = lock(&self.shared.index).next_seq();
-        // Those of this very commit, in which the index does not know them yet.
-        let mut here: HashMap<dedupe::Key, DedupeRecord> = HashMap::new();
-        let mut new_names: HashMap<AppSlug, LaneId> = HashMap::new();
-        for request in requests {
-            let mut answers = Vec::with_capacity(request.events.len());
-            for mut event in request.events {
-                let key = dedupe::key(&event.source, &event.event_id);
-                if event.generation == 0 {
-                    let known = match here.get(&key) {
-                        Some(record) => Some(record.clone()),
-                        None => self.shared.find(&key)?,
-                    };
-                    if let Some(record) = known {
-                        let same = record.body == dedupe::body_digest(&event.body);
-                        answers.push(if same { Appended::Duplicate(record) } else { Appended::Mismatch });
-                        continue;
-                    }
-                }
-                event.seq = seq;
-                if event.generation == FURTHER {
-                    event.generation = u32::try_from(seq % u64::from(FURTHER - 1)).unwrap_or_default() + 1;
-                }
-                seq += 1;
-                let lanes = self.lanes_of(&event, &mut new_names, &mut draft.record.names)?;
-                let quarantined = matches!(event.admission, Admission::Quarantined { .. });
-                if event.generation == 0 {
-                    let record = dedupe_record(key, &event, lanes.clone());
-                    here.insert(key, record.clone());
-                    draft.dedupe.push(record);
-                }
-                draft.record.heads.push(Head { seq: event.seq, lanes, quarantined });
-                let event = Arc::new(event);
-                draft.events.push(Arc::clone(&event));
-                answers.push(Appended::New(event));
-            }
-            draft.replies.push((request.reply, answers));
+    /// Says when the disk has become full, or has room again, and who may claim what.
+    fn note(&mut self, room: &Room) {
+        let is_full = !matches!(room, Room::Enough);
+        if is_full && !self.is_full {
+            tracing::warn!("the store's disk is nearly full; ingest is refused until there is room");
+        } else if !is_full && self.is_full {
+            tracing::info!("there is room on the disk again; ingest resumes");
         }
-        Ok(())
-    }
-
-    fn lanes_of(
-        &self,
-        event: &StoredEvent,
-        new_names: &mut HashMap<AppSlug, LaneId>,
-        names: &mut Vec<(LaneId, AppSlug)>,
-    ) -> Result<Vec<LaneId>, Error> {
-        let index = lock(&self.shared.index);
-        let mut lanes = Vec::new();
-        for receiver in event.receivers() {
-            let known = index.lane(receiver).or_else(|| new_names.get(receiver).copied());
-            let lane = if let Some(lane) = known {
-                lane
-            } else {
-                let lane = LaneId::try_from(index.names().len() + new_names.len())
-                    .map_err(|_| Error::Encode("more than 65,535 receivers".to_owned()))?;
-                new_names.insert(receiver.clone(), lane);
-                names.push((lane, receiver.clone()));
-                lane
-            };
-            lanes.push(lane);
+        self.is_full = is_full;
+        let is_stalled = matches!(room, Room::None(_));
+        if is_stalled != self.is_stalled {
+            self.is_stalled = is_stalled;
+            self.shared.stall(is_stalled);
         }
-        Ok(lanes)
-    }
-
-    /// Takes the moves that still change something, one for each delivery; stale ones are dropped here,
-    /// so that the journal never sees them.
-    fn draft_moves(&mut self, moves: Vec<Move>, draft: &mut Draft) {
-        let index = lock(&self.shared.index);
-        let mut seen = HashSet::with_capacity(moves.len());
-        for step in moves {
-            if !seen.insert((step.seq, step.lane)) {
-                self.put_off.push(step);
-            } else if index.accepts(&step) {
-                draft.record.moves.push(step);
-            }
-        }
-    }
-
-    fn encode(&mut self, number: u64, draft: &mut Draft) -> Result<(), Error> {
-        if !draft.events.is_empty() {
-            let value = pack::encode(&draft.events)?;
-            draft.record.pack = Some(PackSize {
-                chunks: chunk_count(value.len()),
-                bytes: u32::try_from(value.len())
-                    .map_err(|_| Error::Encode("a pack over 4 GiB".to_owned()))?,
-            });
-            draft.batch.put_value(Space::Events, number, &value);
-            if !draft.dedupe.is_empty() {
-                let records = encode(&draft.dedupe)?;
-                draft.batch.put_value(Space::DedupeFresh, number, &records);
-                draft.dedupe_chunks = chunk_count(records.len());
-            }
-        }
-        if draft.record != CommitRecord::default() {
-            let value = encode(&draft.record)?;
-            draft.batch.put_value(Space::Moves, number, &value);
-            self.record_rows.push_back((number, chunk_count(value.len())));
-            self.bytes_since_checkpoint += value.len();
-        }
-        Ok(())
     }
 
     /// Removes what nobody needs any more and moves the dedupe records on, a bounded slice a commit.
     fn housekeeping(&mut self, batch: &mut Batch) {
         let journalled = self.shared.journalled.load(Ordering::Acquire);
         let now = self.shared.clock.now();
-        let later = lock(&self.shared.dedupe).housekeeping(now, self.shared.options.dedupe_keep, batch);
+        // While there is no room, no run of dedupe records is sealed either.
+        let later = if self.is_stalled {
+            Vec::new()
+        } else {
+            lock(&self.shared.dedupe).housekeeping(now, self.shared.options.dedupe_keep, batch)
+        };
         let mut rows = 0;
         while rows < REMOVALS_PER_COMMIT
             && let Some(Doomed { space, commit, chunks }) = self.removals.pop_front()
@@ -240,7 +162,9 @@ impl Committer {
             batch.remove_value(Space::Events, commit, chunks);
         }
         let covered = self.checkpoint.map_or(0, |(commit, _)| commit).min(journalled);
-        while let Some((commit, chunks)) = self.record_rows.front().copied()
+        // Never the last one: a start finds the end of the outbox by it, and the journal stands there.
+        while self.record_rows.len() > 1
+            && let Some((commit, chunks)) = self.record_rows.front().copied()
             && commit <= covered
         {
             self.record_rows.pop_front();
@@ -251,7 +175,7 @@ impl Committer {
     /// Makes a durable commit visible and answers those who wait for it. Nothing of it may be seen
     /// before: a repeat that found its dedupe record would be acked ahead of the sync.
     fn publish(&self, number: u64, draft: Draft) {
-        let Draft { record, events, replies, dedupe, dedupe_chunks, .. } = draft;
+        let Draft { record, events, answered, dedupe, dedupe_chunks, .. } = draft;
         let lanes = record.offers();
         for event in &events {
             self.shared.cache.insert(event.seq, Arc::clone(event));
@@ -264,54 +188,62 @@ impl Committer {
         if !dedupe.is_empty() {
             lock(&self.shared.dedupe).remember(number, dedupe_chunks, dedupe);
         }
-        for (reply, answers) in replies {
-            // A client that went away has no use for its answer; the event stays accepted.
-            let _ = reply.send(Ok(answers));
-        }
+        answered.into_iter().for_each(Answered::send);
         self.shared.announce(lanes);
     }
 
     fn checkpoint_if_due(&mut self) -> Result<(), Error> {
-        if self.bytes_since_checkpoint < CHECKPOINT_BYTES_MIN.max(2 * self.checkpoint_bytes) {
+        let due_bytes = self.shared.options.checkpoint_bytes_min.max(2 * self.checkpoint_bytes);
+        if self.bytes_since_checkpoint < due_bytes {
             return Ok(());
         }
-        let value = encode(&lock(&self.shared.index).checkpoint())?;
+        // Two steps: claims wait for the index, not for the encoding.
+        let checkpoint = lock(&self.shared.index).checkpoint();
+        let value = encode(&checkpoint)?;
+        let bytes = value.len();
         let number = self.next_commit;
         let mut batch = Batch::new();
-        batch.put_value(Space::Meta, number, &value);
+        let chunks = batch.put_owned(Space::Meta, number, value);
         if let Some((commit, chunks)) = self.checkpoint {
             batch.remove_value(Space::Meta, commit, chunks);
         }
         self.shared.log.append(&batch)?;
         self.next_commit = number + 1;
-        self.checkpoint = Some((number, chunk_count(value.len())));
-        self.checkpoint_bytes = value.len();
+        self.checkpoint = Some((number, chunks));
+        self.checkpoint_bytes = bytes;
         self.bytes_since_checkpoint = 0;
         Ok(())
     }
 }
 
-fn refuse(requests: Vec<Request>, error: impl Fn() -> Error) {
-    for request in requests {
-        let _ = request.reply.send(Err(error()));
+impl Shared {
+    /// The end of the outbox: whoever waits is told, and nothing more is taken.
+    fn fail(&self) {
+        self.failed.store(true, Ordering::Release);
+        self.queue.close();
+        self.failure.notify_waiters();
+        self.refuse_all(|| Error::Failed);
+    }
+
+    /// Answers those who came too late.
+    fn refuse_all(&self, error: impl Fn() -> Error) {
+        while let Some(work) = self.queue.take() {
+            refuse(work.requests, &error);
+        }
+    }
+
+    /// While nothing can be settled nothing is claimed; afterwards all may claim again.
+    fn stall(&self, is_stalled: bool) {
+        self.is_stalled.store(is_stalled, Ordering::Release);
+        if !is_stalled {
+            let lanes = lock(&self.index).names().len();
+            self.announce((0..LaneId::MAX).take(lanes));
+        }
     }
 }
 
-fn encode<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, Error> {
-    postcard::to_stdvec(value).map_err(|error| Error::Encode(error.to_string()))
-}
-
-fn dedupe_record(key: dedupe::Key, event: &StoredEvent, lanes: Vec<LaneId>) -> DedupeRecord {
-    let derived = CorrelationId::derive(&event.source, &event.event_id);
-    DedupeRecord {
-        key,
-        body: dedupe::body_digest(&event.body),
-        accepted_at: event.accepted_at,
-        correlation: (event.correlation != derived).then(|| event.correlation.clone()),
-        lanes,
-        quarantined: match &event.admission {
-            Admission::Routed => None,
-            Admission::Quarantined { reason, did_you_mean } => Some((*reason, did_you_mean.clone())),
-        },
+fn refuse(requests: Vec<Request>, error: impl Fn() -> Error) {
+    for request in requests {
+        request.refuse(error());
     }
 }

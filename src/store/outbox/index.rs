@@ -6,16 +6,21 @@
 //! tried and wait, or are claimed, cost an entry each, and a receiver may have
 //! [`TRIED_MAX`] of them before it gets no fresh ones.
 
+mod kept;
+mod lane;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use roaring::RoaringTreemap;
 
-use super::record::{Change, Checkpoint, CommitRecord, LaneState, Move, PackEntry, PackSize};
+use super::record::{Change, Checkpoint, CommitRecord, Move, PackEntry, PackSize};
 use crate::domain::delivery::Progress;
 use crate::domain::id::AppSlug;
 use crate::domain::parked::Parked;
 use crate::domain::scheduler::{Claimed, LaneId};
 use crate::domain::time::Millis;
+pub use kept::Kept;
+use lane::{Lane, from_bytes, to_bytes};
 
 /// Most tried-and-waiting deliveries of one receiver before it is given no fresh ones.
 pub const TRIED_MAX: usize = 16_384;
@@ -31,18 +36,8 @@ pub struct Index {
     spent: BTreeSet<(u64, u64)>,
     quarantined: RoaringTreemap,
     next_seq: u64,
-}
-
-#[derive(Debug, Default)]
-struct Lane {
-    open: RoaringTreemap,
-    dead: RoaringTreemap,
-    /// Everything open below is tried or claimed.
-    cursor: u64,
-    due: BTreeSet<(Millis, u64)>,
-    tried: HashMap<u64, (Millis, Progress)>,
-    claimed: HashMap<u64, Progress>,
-    parked: Parked,
+    /// Bytes of `packs`.
+    held_bytes: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -106,7 +101,7 @@ impl Index {
             let holds: usize =
                 record.heads.iter().map(|head| head.lanes.len() + usize::from(head.quarantined)).sum();
             let holds = u32::try_from(holds).unwrap_or(u32::MAX);
-            self.packs.insert(first.seq, Pack { commit, last_seq: last.seq, size, holds });
+            self.add_pack(first.seq, Pack { commit, last_seq: last.seq, size, holds });
             if holds == 0 {
                 self.spent.insert((commit, first.seq));
             }
@@ -138,7 +133,10 @@ impl Index {
             Change::Dismissed => lane.dead.contains(step.seq),
             Change::Cancelled => lane.open.contains(step.seq),
             Change::Delivered | Change::Retry { .. } | Change::Park | Change::Dead(_) => {
-                lane.open.contains(step.seq) && step.progress.attempts > lane.progress(step.seq).attempts
+                let known = lane.progress(step.seq).attempts;
+                // The count ends there; a delivery must not.
+                let is_newer = step.progress.attempts > known || known == u16::MAX;
+                lane.open.contains(step.seq) && is_newer
             }
             Change::Released => false,
         }
@@ -228,10 +226,11 @@ impl Index {
         }
     }
 
-    /// Where the body of `seq` lies: the pack's commit, its first event and its size.
+    /// Where the body of `seq` lies: the pack's commit, its first event and its size. `None` once nothing needs
+    /// the pack: it may be gone from the disk already.
     pub fn locate(&self, seq: u64) -> Option<(u64, u64, PackSize)> {
         let (first, pack) = self.packs.range(..=seq).next_back()?;
-        (seq <= pack.last_seq).then_some((pack.commit, *first, pack.size))
+        (seq <= pack.last_seq && pack.holds > 0).then_some((pack.commit, *first, pack.size))
     }
 
     /// Packs that nothing needs and that the journal has (commit <= `journalled`), taken out of the
@@ -244,6 +243,7 @@ impl Index {
         {
             self.spent.pop_first();
             if let Some(pack) = self.packs.remove(&first) {
+                self.held_bytes = self.held_bytes.saturating_sub(pack.size.bytes.into());
                 taken.push((commit, pack.size.chunks));
             }
         }
@@ -267,9 +267,9 @@ impl Index {
         }
     }
 
-    /// Bytes in packs that something still needs.
+    /// Bytes in packs that are still there.
     pub fn held_bytes(&self) -> u64 {
-        self.packs.values().map(|pack| u64::from(pack.size.bytes)).sum()
+        self.held_bytes
     }
 
     /// Events in quarantine.
@@ -322,7 +322,7 @@ impl Index {
         for entry in checkpoint.packs {
             let pack =
                 Pack { commit: entry.commit, last_seq: entry.last_seq, size: entry.size, holds: entry.holds };
-            index.packs.insert(entry.first_seq, pack);
+            index.add_pack(entry.first_seq, pack);
             if entry.holds == 0 {
                 index.spent.insert((entry.commit, entry.first_seq));
             }
@@ -340,6 +340,11 @@ impl Index {
         Some(index)
     }
 
+    fn add_pack(&mut self, first_seq: u64, pack: Pack) {
+        self.held_bytes += u64::from(pack.size.bytes);
+        self.packs.insert(first_seq, pack);
+    }
+
     fn add_name(&mut self, lane: LaneId, name: AppSlug) {
         if self.names.len() == usize::from(lane) {
             self.by_name.insert(name.clone(), lane);
@@ -355,50 +360,6 @@ impl Index {
         }
         &mut self.lanes[at]
     }
-}
-
-impl Lane {
-    fn try_later(&mut self, seq: u64, due: Millis, progress: Progress) {
-        self.forget_tried(seq);
-        self.due.insert((due, seq));
-        self.tried.insert(seq, (due, progress));
-    }
-
-    fn forget_tried(&mut self, seq: u64) -> Option<Progress> {
-        let (due, progress) = self.tried.remove(&seq)?;
-        self.due.remove(&(due, seq));
-        Some(progress)
-    }
-
-    fn progress(&self, seq: u64) -> Progress {
-        let tried = self.tried.get(&seq).map(|(_, progress)| *progress);
-        self.claimed.get(&seq).copied().or(tried).unwrap_or_default()
-    }
-
-    fn state(&self) -> LaneState {
-        let waiting = self.tried.iter().map(|(seq, (due, progress))| (*seq, *due, *progress));
-        let claimed = self.claimed.iter().map(|(seq, progress)| (*seq, Millis(0), *progress));
-        let mut tried: Vec<_> =
-            waiting.chain(claimed.filter(|(.., progress)| progress.attempts > 0)).collect();
-        tried.sort_unstable_by_key(|(seq, ..)| *seq);
-        LaneState {
-            open: to_bytes(&self.open),
-            dead: to_bytes(&self.dead),
-            tried,
-            parked: self.parked.clone(),
-        }
-    }
-}
-
-fn to_bytes(bitmap: &RoaringTreemap) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(bitmap.serialized_size());
-    // Writing to a Vec cannot fail.
-    let _ = bitmap.serialize_into(&mut bytes);
-    bytes
-}
-
-fn from_bytes(bytes: &[u8]) -> Option<RoaringTreemap> {
-    if bytes.is_empty() { Some(RoaringTreemap::new()) } else { RoaringTreemap::deserialize_from(bytes).ok() }
 }
 
 #[cfg(test)]

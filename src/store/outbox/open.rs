@@ -18,7 +18,7 @@ use super::record::{Checkpoint, CommitRecord};
 use super::{CommitCost, Error, EventWeight, Options, Outbox, Shared, Tail};
 use crate::domain::scheduler::LaneId;
 use crate::runtime::clock::Clock;
-use crate::store::log::{Log, Space, SpaceBound, chunk_count, replay_values, should_compact};
+use crate::store::log::{Log, Space, chunk_count, replay_values};
 
 /// What the outbox is given besides its log.
 pub struct Surroundings {
@@ -60,7 +60,8 @@ impl Outbox {
             tail: Tail::starting_at(found.last_record),
             journalled: AtomicU64::new(0),
             failed: AtomicBool::new(false),
-            disk_full: AtomicBool::new(false),
+            is_stalled: AtomicBool::new(false),
+            free_seen: Mutex::new(None),
             available: Mutex::new((0..lanes).collect()),
             available_changed: Notify::new(),
             failure: Notify::new(),
@@ -74,7 +75,8 @@ impl Outbox {
             checkpoint_bytes: found.checkpoint_bytes,
             bytes_since_checkpoint: found.bytes_since_checkpoint,
             removals: found.removals,
-            put_off: Vec::new(),
+            is_full: false,
+            is_stalled: false,
         };
         // The outbox owns and joins this thread itself: it must outlive every task that waits for an ack.
         let thread = std::thread::Builder::new()
@@ -127,15 +129,5 @@ fn read_back(log: &dyn Log) -> Result<Found, Error> {
     match damage {
         Some(what) => Err(Error::Damaged(format!("{what} cannot be read"))),
         None => Ok(found),
-    }
-}
-
-impl Shared {
-    pub(super) fn compact_if_due(&self) -> Result<bool, Error> {
-        let stats = self.log.stats()?;
-        if !should_compact(&stats, &SpaceBound::default()) {
-            return Ok(false);
-        }
-        Ok(self.log.compact(&mut |_| ControlFlow::Continue(()))?.switched)
     }
 }

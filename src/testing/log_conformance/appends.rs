@@ -156,7 +156,7 @@ pub fn an_empty_batch_writes_nothing(kind: EngineKind) {
     assert_eq!(log.stats().expect("stats"), before);
 }
 
-/// Rows and live bytes follow puts, overwrites and removes, over a reopening.
+/// Rows and live bytes follow puts, replacements and removes, over a reopening.
 pub fn stats_count_what_lives(kind: EngineKind) {
     let bench = Bench::new(kind);
     let log = bench.open();

@@ -35,7 +35,7 @@ pub fn contents_are_the_same_and_smaller(kind: EngineKind) {
     assert_eq!(contents(&*bench.open()), wanted);
 }
 
-/// Puts, overwrites and removes between any two slices are brought over, few or many.
+/// Puts, replacements and removes between any two slices are brought over, few or many.
 pub fn appends_during_a_compaction_survive(kind: EngineKind) {
     let bench = Bench::new(kind);
     let log = churned(&bench);
@@ -44,6 +44,7 @@ pub fn appends_during_a_compaction_survive(kind: EngineKind) {
         step += 1;
         let mut batch = Batch::new();
         batch.put_value(Space::Events, 10_000 + step, &bytes(step, 7_000));
+        batch.remove_value(Space::Events, step, 4);
         batch.put_value(Space::Events, step, &bytes(step + 1, 4_000));
         batch.remove_value(Space::Moves, step, 1);
         if progress.stage == Stage::CatchingUp && step < 60 {
