@@ -109,7 +109,12 @@ impl Bench {
             (tempfile::tempdir().unwrap(), ManualClock::default(), Arc::new(AtomicU8::new(READS)));
         let log = log::open(&dir.path().join("outbox"), EngineKind::Redb, log::Options::default()).unwrap();
         let brittle = Brittle { log, reads: Arc::clone(&reads) };
-        let options = Options { free_bytes_min: 0, dedupe_keep: Duration::from_secs(3600), cache_bytes: 0 };
+        let options = Options {
+            free_bytes_min: 0,
+            dedupe_keep: Duration::from_secs(3600),
+            cache_bytes: 0,
+            ..Options::default()
+        };
         let around = Surroundings {
             clock: Arc::new(clock.clone()),
             free_bytes: Box::new(|| None),
