@@ -109,7 +109,8 @@ impl Config {
         self.store.check()?;
         self.ingest.check()?;
         self.delivery.check()?;
-        self.journal.check()?;
+        let longest = self.apps.keys().map(|app| self.retry_for(app).max_age).max();
+        self.journal.check(longest.unwrap_or_default().max(self.delivery.retry.max_age))?;
         self.telemetry.check()?;
         for (slug, app) in &self.apps {
             app.check(slug)?;

@@ -15,8 +15,9 @@ use crate::store::outbox::record::{Change, Move};
 /// Most let go of with one commit.
 const PAGE: usize = 500;
 
-/// Dismisses dead letters and quarantined events accepted before `until`, until none is left. Returns how
-/// many.
+/// Dismisses dead letters and quarantined events accepted before `until`, and cancels what still waits from
+/// then, until none is left: a receiver that never comes back must not fill the disk for all. What the
+/// scheduler has in hand stays, at most a window for each receiver. Returns how many.
 pub async fn dismiss_older(admin: &Admin, until: Millis) -> Result<usize, Error> {
     let store = &admin.parts.intake.store;
     let mut dismissed = 0;
@@ -35,10 +36,11 @@ pub async fn dismiss_older(admin: &Admin, until: Millis) -> Result<usize, Error>
 }
 
 fn dismissal(kept: Kept, at: Millis) -> Move {
-    let (seq, lane, change) = match kept {
-        Kept::Dead { seq, lane } => (seq, lane, Change::Dismissed),
-        Kept::Quarantined { seq } => (seq, 0, Change::Released),
+    let (seq, lane, change, progress) = match kept {
+        // What is known of a dead one's attempts stays.
+        Kept::Dead { seq, lane } => (seq, lane, Change::Dismissed, Progress::default()),
+        Kept::Waiting { seq, lane, progress } => (seq, lane, Change::Cancelled, progress),
+        Kept::Quarantined { seq } => (seq, 0, Change::Released, Progress::default()),
     };
-    // What is known of a dead one's attempts stays.
-    Move { seq, lane, at, progress: Progress::default(), change, note: None }
+    Move { seq, lane, at, progress, change, note: None }
 }

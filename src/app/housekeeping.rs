@@ -73,7 +73,7 @@ pub(super) async fn release_quarantine(admin: Admin, reloaded: Arc<tokio::sync::
     }
 }
 
-/// Lets go of dead letters and quarantined events that are past their retention, so that the outbox and
+/// Lets go of dead letters, quarantined events and what waits in vain past its retention, so that the outbox and
 /// the journal can forget them.
 pub(super) async fn dismiss_old(admin: Admin, keep: Duration, clock: Arc<dyn Clock>) {
     loop {
@@ -81,7 +81,7 @@ pub(super) async fn dismiss_old(admin: Admin, keep: Duration, clock: Arc<dyn Clo
             Ok(0) => {}
             Ok(dismissed) => tracing::info!(
                 dismissed,
-                "dead letters and quarantined events past their retention were dismissed"
+                "what was past its retention was let go of: dead letters, quarantined events, parked deliveries"
             ),
             Err(error) => {
                 tracing::error!(error = %error, "what is past its retention could not be dismissed");

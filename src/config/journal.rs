@@ -26,9 +26,16 @@ impl Default for Journal {
 }
 
 impl Journal {
-    pub(super) fn check(&self) -> Result<(), Fault> {
+    /// `retry_span` is the longest that any delivery may be tried.
+    pub(super) fn check(&self, retry_span: Duration) -> Result<(), Fault> {
         let (hour, decade) = (Duration::from_hours(1), Duration::from_hours(24 * 3650));
         limit::span("journal.retention", self.retention, hour, decade)?;
-        limit::span("journal.retention_dead", self.retention_dead, hour, decade)
+        limit::span("journal.retention_dead", self.retention_dead, hour, decade)?;
+        if self.retention_dead < retry_span {
+            let rule = "is shorter than the longest `max_age` of a retry policy, so deliveries would be let go of \
+                        while they are tried";
+            return Err(Fault::new("journal.retention_dead", rule));
+        }
+        Ok(())
     }
 }

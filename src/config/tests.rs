@@ -125,6 +125,10 @@ fn a_value_out_of_its_rule_names_the_rule() {
             "config.toml:2: `server.listen` must be an IP address and a port, such as 127.0.0.1:8080 or [::]:8080",
         ),
         (
+            "[journal]\nretention_dead = \"70h\"",
+            "config.toml:2: `journal.retention_dead` is shorter than the longest `max_age` of a retry policy",
+        ),
+        (
             "[store]\nengine = \"rocks\"",
             "config.toml:2: `store.engine` is `rocks`, but must be one of sled, redb",
         ),

@@ -129,3 +129,23 @@ async fn what_is_past_its_retention_is_let_go_of_to_the_last() {
     clock.advance(Duration::from_hours(24 * 91));
     app.turn_until(&clock, Duration::from_secs(1), app.until(DEAD_LETTERS, 0)).await;
 }
+
+#[tokio::test]
+async fn a_receiver_that_never_returns_does_not_keep_its_backlog_for_ever() {
+    let clock = ManualClock::default();
+    let receiver = FakeReceiver::start().await.unwrap();
+    receiver.script([Answer::status(410)]);
+    let app = Setup::on(clock.clone()).receiver("mancha", &receiver).start().await;
+    app.send(&app.payment(1)).await.taken(202);
+    receiver.wait_for(1).await;
+    app.until_queued(&clock, "mancha", "retrying", 1).await;
+    for n in [2, 3] {
+        app.send(&app.payment(n)).await.taken(202);
+    }
+    clock.advance(Duration::from_hours(24 * 89));
+    app.until_queued(&clock, "mancha", "pending", 2).await;
+    clock.advance(Duration::from_hours(24 * 2));
+    app.until_queued(&clock, "mancha", "pending", 0).await;
+    app.until_queued(&clock, "mancha", "retrying", 0).await;
+    assert_eq!(app.metric(DEAD_LETTERS).await, 0);
+}

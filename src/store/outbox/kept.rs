@@ -1,4 +1,5 @@
-//! What is kept for a person, and for how long: dead deliveries and quarantined events.
+//! What is kept for a person, and for how long: dead deliveries, quarantined events, and what waits for a
+//! receiver that doesn't come back.
 //!
 //! The outbox tells them itself. The journal lags, and forgets by rules of its own.
 
