@@ -19,7 +19,7 @@ use crate::domain::catalog::{Catalog, Lookup};
 use crate::domain::delivery::Progress;
 use crate::domain::id::{AppSlug, CorrelationId, DeliveryId, EventId, EventType};
 use crate::domain::routing::Decided;
-use crate::http::problem::{Code, Problem};
+use crate::http::problem::{Code, Problem, refused};
 use crate::outbox::admission::{route, route_one};
 use crate::store::control::key::Scope;
 use crate::store::journal::{EventRow, ShownState};
@@ -99,20 +99,24 @@ pub(super) async fn release(
     Ok((StatusCode::ACCEPTED, Json(released(&stored))))
 }
 
-/// Releases every quarantined event whose type the registry knows by now. Returns how many.
-pub async fn release_learned(admin: &Admin) -> Result<usize, Problem> {
-    let (mut cursor, mut count) = (None::<String>, 0);
+/// Releases every quarantined event whose type the registry knows by now. Returns how many, and how many
+/// could not be; one of those holds up no other.
+pub async fn release_learned(admin: &Admin) -> Result<(usize, usize), Problem> {
+    let (mut cursor, mut count, mut failed) = (None::<String>, 0, 0);
     loop {
         let from = cursor.take();
         let page = journal::read(admin, move |reader| reader.quarantine(from.as_deref(), 100)).await?;
         for event in page.items {
             if let Ok(decisions) = decisions(admin, &event, None) {
-                count += usize::from(release_as(admin, &event, decisions).await?.is_some());
+                match release_as(admin, &event, decisions).await {
+                    Ok(released) => count += usize::from(released.is_some()),
+                    Err(_) => failed += 1,
+                }
             }
         }
         match page.next {
             Some(next) => cursor = Some(next),
-            None => return Ok(count),
+            None => return Ok((count, failed)),
         }
     }
 }
@@ -187,10 +191,7 @@ async fn append(
             _ => None,
         }),
     };
-    appended.map_err(|error| {
-        let detail = format!("nothing was changed: {error}");
-        Problem::new(Code::StoreFailing, detail).retry_after(std::time::Duration::from_secs(5))
-    })
+    appended.map_err(|error| refused(&error))
 }
 
 async fn record(admin: &Admin, entry: crate::store::control::audit::Entry) -> Result<(), Problem> {

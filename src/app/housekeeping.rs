@@ -16,6 +16,8 @@ const DISMISS_EVERY: Duration = Duration::from_mins(10);
 /// How long the audit log looks back.
 const AUDIT_KEEP: Duration = Duration::from_hours(24 * 400);
 const PURGE_ROWS: u32 = 1_000;
+/// Until what could not be released is tried again.
+const RELEASE_AGAIN_AFTER: Duration = Duration::from_secs(30);
 
 /// Compacts the outbox whenever its size says that it pays; after a failure it waits longer.
 pub(super) async fn compact(outbox: Arc<Outbox>, clock: Arc<dyn Clock>) {
@@ -57,19 +59,33 @@ pub(super) async fn tend_control(control: Arc<Control>, clock: Arc<dyn Clock>) {
     }
 }
 
-/// Releases quarantined events of types that the registry has learned, now and after each `reloaded`.
-pub(super) async fn release_quarantine(admin: Admin, reloaded: Arc<tokio::sync::Notify>) {
+/// Releases quarantined events of types that the registry has learned, now and after each `reloaded`. What
+/// could not be released is tried again after a while.
+pub(super) async fn release_quarantine(
+    admin: Admin,
+    reloaded: Arc<tokio::sync::Notify>,
+    clock: Arc<dyn Clock>,
+) {
     loop {
-        match release_learned(&admin).await {
-            Ok(0) => {}
-            Ok(released) => {
-                tracing::info!(released, "quarantined events were released: their types are known now");
+        let failed = match release_learned(&admin).await {
+            Ok((released, failed)) => {
+                if released > 0 {
+                    tracing::info!(released, "quarantined events were released: their types are known now");
+                }
+                if failed > 0 {
+                    tracing::error!(failed, "some quarantined events could not be released yet");
+                }
+                failed > 0
             }
             Err(problem) => {
                 tracing::error!(problem = problem.detail(), "quarantined events could not be released");
+                true
             }
+        };
+        tokio::select! {
+            () = reloaded.notified() => {}
+            () = clock.sleep(RELEASE_AGAIN_AFTER), if failed => {}
         }
-        reloaded.notified().await;
     }
 }
 

@@ -87,7 +87,7 @@ impl App {
         let keep = self.config.journal.retention_dead;
         let dismissal = housekeeping::dismiss_old(self.admin.clone(), keep, Arc::clone(&clock));
         tasks.spawn(TaskKind::Retention, dismissal);
-        let release = housekeeping::release_quarantine(self.admin, Arc::clone(reloaded));
+        let release = housekeeping::release_quarantine(self.admin, Arc::clone(reloaded), Arc::clone(&clock));
         tasks.spawn(TaskKind::Quarantine, release);
         let measured = gauges::Measured {
             outbox,
@@ -120,7 +120,15 @@ fn watch(
     let Some(path) = &config.registry.path else { return Ok(None) };
     let (config, catalog) = (Arc::clone(config), catalog.clone());
     let (metrics, reloaded) = (Arc::clone(metrics), Arc::clone(reloaded));
-    Ok(Some(Watch::start(path, move || reload(&catalog, &config, &metrics, &reloaded))?))
+    let source = registry_source(&config);
+    let again = catalog.clone();
+    let tell = move || reload(&catalog, &config, &metrics, &reloaded);
+    let watch = Watch::start(path, tell.clone())?;
+    // Nobody would ever tell of a change between the first reading and the start of the watch.
+    if !matches!(again.reload(&source), Ok(diff) if diff.is_empty()) {
+        tell();
+    }
+    Ok(Some(watch))
 }
 
 /// Deliveries that were open when the store was opened.

@@ -4,6 +4,7 @@
 //! broker runs. A detail says what to mend; it never holds a secret, a body or an internal error.
 
 mod code;
+mod refused;
 
 use std::future::{Ready, ready};
 use std::time::Duration;
@@ -15,6 +16,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 
 pub use code::Code;
+pub use refused::refused;
 
 use crate::domain::id::CorrelationId;
 

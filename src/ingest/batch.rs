@@ -9,13 +9,13 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::judge::{Context, Judged, Noted, judge, mismatch, refused};
+use super::judge::{Context, Judged, Noted, judge, mismatch};
 use super::single::{accepted, envelope_problem, read, tied};
 use super::{BATCH_ITEMS_MAX, Ingest, Shared, answer, proof};
 use crate::domain::event::{self as envelope, Envelope};
 use crate::domain::id::AppSlug;
 use crate::http::correlation::Correlation;
-use crate::http::problem::{Code, Problem};
+use crate::http::problem::{Code, Problem, refused};
 use crate::http::server::Peer;
 use crate::store::outbox::record::StoredEvent;
 

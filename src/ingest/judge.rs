@@ -8,10 +8,9 @@ use super::Shared;
 use crate::domain::event::Envelope;
 use crate::domain::id::{AppSlug, CorrelationId, EventId};
 use crate::domain::time::Millis;
-use crate::http::problem::{Code, Problem};
+use crate::http::problem::{Code, Problem, refused};
 use crate::outbox::admission::{Refusal, Rules, admit};
 use crate::outbox::{Intake, Receipt};
-use crate::store::outbox::Error;
 use crate::store::outbox::dedupe::{DedupeRecord, body_digest};
 use crate::store::outbox::record::{Proof, StoredEvent};
 
@@ -162,16 +161,4 @@ fn refusal_problem(refusal: Refusal, envelope: &Envelope<'_>) -> Problem {
             drift.iter().map(|drift| json!({"field": format!("/data{}", drift.field.trim_end_matches('/')), "detail": drift.problem})).collect(),
         ),
     }
-}
-
-/// The answer when the store takes nothing: try again, nothing was acked.
-pub(super) fn refused(error: &Error) -> Problem {
-    const SOON: std::time::Duration = std::time::Duration::from_secs(5);
-    let (code, detail) = match error {
-        Error::DiskFull { .. } => (Code::DiskFull, "the store's disk is nearly full; nothing was accepted"),
-        Error::Busy => (Code::Overloaded, "too many events wait to be stored; nothing was accepted"),
-        Error::Closed => (Code::Draining, "the broker is stopping; nothing was accepted"),
-        _ => (Code::StoreFailing, "the store is failing; nothing was accepted"),
-    };
-    Problem::new(code, detail).retry_after(SOON)
 }

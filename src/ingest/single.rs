@@ -11,13 +11,13 @@ use axum::response::Response;
 use bytes::Bytes;
 
 use super::answer;
-use super::judge::{Context, Judged, Noted, judge, mismatch, refused};
+use super::judge::{Context, Judged, Noted, judge, mismatch};
 use super::{Ingest, Shared, proof};
 use crate::domain::event::{self as envelope, Envelope};
 use crate::domain::id::CorrelationId;
 use crate::http::body::{Share, read_shared};
 use crate::http::correlation::Correlation;
-use crate::http::problem::{Code, Problem};
+use crate::http::problem::{Code, Problem, refused};
 use crate::http::server::Peer;
 use crate::outbox::Receipt;
 use crate::telemetry::event;
