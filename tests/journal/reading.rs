@@ -7,7 +7,9 @@ use camino_broker::domain::id::{AppSlug, DeliveryId, EventId, EventType};
 use camino_broker::domain::outcome::Reason;
 use camino_broker::domain::routing::{DriftNote, QuarantineReason};
 use camino_broker::domain::time::Millis;
-use camino_broker::store::journal::{Error, Filter, Found, Page, Reader, Retention, ShownState};
+use camino_broker::store::journal::{
+    Error, Filter, Found, Page, Reader, Retention, ShownReason, ShownState,
+};
 use camino_broker::store::log::EngineKind;
 use camino_broker::store::outbox::Outbox;
 use camino_broker::store::outbox::record::{Admission, Change, Replay};
@@ -86,7 +88,7 @@ async fn every_list_pages_to_its_end_without_a_repeat() {
     assert_eq!(in_state(Filter::default(), ShownState::Dead), [(507, 0), (0, 1)]);
     assert_eq!(in_state(to("y"), ShownState::Pending).len(), 29);
     assert_eq!(in_state(to("y"), ShownState::Cancelled).len(), 0);
-    let of_reason = Filter { reason: Some(Reason::Status), ..Filter::default() };
+    let of_reason = Filter { reason: Some(ShownReason::Attempt(Reason::Status)), ..Filter::default() };
     assert_eq!(list(&of_reason, 1), [(100, 1), (7, 0)]);
     let events = all(|cursor| reader.events(&Filter::default(), cursor, 100, &nobody));
     assert_eq!(events.len(), 3_000);
@@ -214,7 +216,7 @@ async fn drift_is_counted_by_field() {
     let (mut writer, reader) = camino_broker::store::journal::open(&bench.path()).unwrap();
     writer.begin(&outbox).unwrap();
     writer.follow(&outbox).unwrap();
-    let rows = all(|cursor| reader.drift(cursor, 1));
+    let rows = all(|cursor| reader.drift(&Filter::default(), cursor, 1));
     assert_eq!(rows.len(), 2);
     assert_eq!((rows[0].field.as_str(), rows[0].count, rows[0].problem.as_str()), ("data.amount", 3, "is 2"));
     assert_eq!(rows[1].count, 1);

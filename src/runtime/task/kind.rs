@@ -61,6 +61,8 @@ task_kinds! {
     Journal: "journal", Finish, ShutDown;
     /// Answers reads and writes of the control database.
     Control: "control", Finish, ShutDown;
+    /// Carries out one change that was asked over HTTP.
+    Change: "change", Finish, Log;
     /// Relays what the hub emitted.
     HubRelay: "hub-relay", Finish, ShutDown;
     /// Runs one replay job.
