@@ -29,7 +29,7 @@ use failure::Failure;
 #[derive(Debug, Parser)]
 #[command(name = "camino", version, about)]
 struct Cli {
-    /// The settings; unless given, the file that CAMINO_CONFIG names, or `config.toml` in the working directory.
+    /// The settings; by default the file in CAMINO_CONFIG, or `config.toml`.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]

@@ -15,6 +15,8 @@ use crate::runtime::clock::SystemClock;
 
 /// Where the broker is and how it is asked.
 #[derive(Debug, clap::Args)]
+// Each verb's own arguments are a group of the same name.
+#[group(skip)]
 pub(super) struct Args {
     /// The broker; the config's `server.listen` unless given.
     #[arg(long, value_name = "URL", global = true)]
