@@ -183,9 +183,10 @@ pub(super) async fn rotate_secret(
     };
     if !own.is_empty() {
         json["exceptSources"] = json!(own);
-        json["note"] = "events of `exceptSources` are signed with secrets of their own, which only the config \
+        json["note"] =
+            "events of `exceptSources` are signed with secrets of their own, which only the config \
                         changes (endpoint_secrets_by_source)"
-            .into();
+                .into();
     }
     Ok(secret_shown::answer(StatusCode::OK, json, "secret"))
 }

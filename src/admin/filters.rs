@@ -69,8 +69,7 @@ fn why_undelivered(given: &Given, filter: &mut Filter) -> Result<(), Problem> {
     let Some(word) = given.get("reason") else { return Ok(()) };
     let known = || ShownReason::words().collect::<Vec<_>>().join(", ");
     let reason = ShownReason::parse(word);
-    filter.reason =
-        Some(reason.ok_or_else(|| invalid("reason", &format!("must be one of {}", known())))?);
+    filter.reason = Some(reason.ok_or_else(|| invalid("reason", &format!("must be one of {}", known())))?);
     Ok(())
 }
 
@@ -91,10 +90,7 @@ fn no_reason(_: &Given, _: &mut Filter) -> Result<(), Problem> {
 
 fn time(given: &Given, name: &str) -> Result<Option<Millis>, Problem> {
     let rule = "must be RFC 3339, such as 2026-04-16T12:00:00Z";
-    given
-        .get(name)
-        .map(|text| Millis::parse_rfc3339(text).ok_or_else(|| invalid(name, rule)))
-        .transpose()
+    given.get(name).map(|text| Millis::parse_rfc3339(text).ok_or_else(|| invalid(name, rule))).transpose()
 }
 
 /// A value of a type that reads itself.

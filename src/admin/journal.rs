@@ -16,7 +16,8 @@ use crate::http::problem::{Code, Problem};
 use crate::http::query::{Given, Parameters, Path, Query};
 use crate::store::control::key::Scope;
 use crate::store::journal::{
-    AttemptRow, DeliveryRow, DriftRow, Error, EventRow, Explained, Found as Named, Page as Found, Reader, Stats,
+    AttemptRow, DeliveryRow, DriftRow, Error, EventRow, Explained, Found as Named, Page as Found, Reader,
+    Stats,
 };
 
 /// Which of several events of one id.

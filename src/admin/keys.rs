@@ -26,9 +26,11 @@ pub(super) async fn list(
     // The cursor is the last key of the page before.
     let from = match &paging.cursor {
         None => 0,
-        Some(cursor) => 1 + keys.iter().position(|key| key.key_id.as_str() == cursor).ok_or_else(|| {
-            Problem::new(Code::RequestInvalid, "`cursor` must be the `next` of an earlier page")
-        })?,
+        Some(cursor) => {
+            1 + keys.iter().position(|key| key.key_id.as_str() == cursor).ok_or_else(|| {
+                Problem::new(Code::RequestInvalid, "`cursor` must be the `next` of an earlier page")
+            })?
+        }
     };
     let more = keys.len().saturating_sub(from) > usize::from(paging.limit);
     let items: Vec<Key> = keys.into_iter().skip(from).take(paging.limit.into()).collect();
@@ -58,24 +60,18 @@ pub(super) async fn create(
     Ok(secret_shown::answer(StatusCode::CREATED, json, "key"))
 }
 
-/// `DELETE /v1/keys/{id}`: it is refused from now on.
+/// `DELETE /v1/keys/{id}`: it is refused from now on, if it was not before.
 pub(super) async fn revoke(
     State(admin): State<Admin>,
     headers: HeaderMap,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
     let caller = admin.allow(&headers, Scope::Admin)?;
-    let key = KeyId::parse(&id).ok_or_else(|| unknown(&id))?;
+    let missing = || Problem::new(Code::NotFound, format!("there is no key `{id}`; GET /v1/keys lists them"));
+    let key = KeyId::parse(&id).ok_or_else(missing)?;
     let entry = admin.entry(&caller, "keys.revoke", &id);
     let control = admin.parts.control.clone();
-    let found = blocking::run(move || control.revoke_key(&key, entry)).await;
-    if found.map_err(|error| blocking::control_problem(&error))? {
-        Ok(Json(json!({ "keyId": id, "revoked": true })))
-    } else {
-        Err(unknown(&id))
-    }
-}
-
-fn unknown(id: &str) -> Problem {
-    Problem::new(Code::NotFound, format!("there is no key `{id}`; GET /v1/keys lists them"))
+    let revoked = blocking::run(move || control.revoke_key(&key, entry)).await;
+    revoked.map_err(|error| blocking::control_problem(&error))?;
+    Ok(Json(json!({ "keyId": id, "revoked": true })))
 }

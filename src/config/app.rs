@@ -181,7 +181,8 @@ pub fn check_slugs(tree: &Dict) -> Result<(), Fault> {
 
 /// Refuses a secret with which one app could forge another's events.
 pub fn check_shared_secrets(apps: &BTreeMap<AppSlug, App>) -> Result<(), Fault> {
-    let signers = || apps.iter().flat_map(|(slug, app)| app.signing_secrets.iter().map(move |own| (slug, own)));
+    let signers =
+        || apps.iter().flat_map(|(slug, app)| app.signing_secrets.iter().map(move |own| (slug, own)));
     for (receiver, app) in apps {
         for secret in app.all_endpoint_secrets() {
             let sharing = signers().find(|(sender, own)| *sender != receiver && own.shares_key_with(secret));

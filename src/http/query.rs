@@ -35,9 +35,8 @@ impl Given {
     /// Reads the query of `uri`, of which only `known` is taken.
     pub fn of(uri: &Uri, known: &[&str]) -> Result<Self, Problem> {
         let refuse = |detail: String| Problem::new(Code::RequestInvalid, detail);
-        let axum::extract::Query(pairs) =
-            axum::extract::Query::<Vec<(String, String)>>::try_from_uri(uri)
-                .map_err(|_| refuse("the query string cannot be read".to_owned()))?;
+        let axum::extract::Query(pairs) = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(uri)
+            .map_err(|_| refuse("the query string cannot be read".to_owned()))?;
         for (at, (name, _)) in pairs.iter().enumerate() {
             if !known.contains(&name.as_str()) {
                 return Err(unknown(name, known));
@@ -118,7 +117,10 @@ mod tests {
     #[test]
     fn what_is_not_known_or_comes_twice_is_refused_by_name() {
         let table = [
-            ("recever=x", "there is no parameter `recever` here; did you mean `receiver`? (known here: receiver, q)"),
+            (
+                "recever=x",
+                "there is no parameter `recever` here; did you mean `receiver`? (known here: receiver, q)",
+            ),
             ("zzz=x", "there is no parameter `zzz` here (known here: receiver, q)"),
             ("q=a&q=b", "`q` is given more than once"),
         ];

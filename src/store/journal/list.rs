@@ -121,8 +121,9 @@ impl Reader {
         self.read(|snapshot| {
             let mut pager = Pager::new(limit);
             let Some(wanted) = Wanted::by(snapshot, filter)? else { return Ok(pager.page(None)) };
-            let sql =
-                format!("SELECT {STORED} FROM events WHERE held = 1 AND seq <= ?1 ORDER BY seq DESC LIMIT ?2");
+            let sql = format!(
+                "SELECT {STORED} FROM events WHERE held = 1 AND seq <= ?1 ORDER BY seq DESC LIMIT ?2"
+            );
             let mut statement = snapshot.tx.prepare_cached(&sql)?;
             let mut rows = statement.query([from.cast_signed(), SCAN_EVENTS_MAX.cast_signed()])?;
             let mut looked = 0;
