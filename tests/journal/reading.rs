@@ -7,9 +7,7 @@ use camino_broker::domain::id::{AppSlug, DeliveryId, EventId, EventType};
 use camino_broker::domain::outcome::Reason;
 use camino_broker::domain::routing::{DriftNote, QuarantineReason};
 use camino_broker::domain::time::Millis;
-use camino_broker::store::journal::{
-    Error, Filter, Found, Page, Reader, Retention, ShownReason, ShownState,
-};
+use camino_broker::store::journal::{Error, Filter, Found, Page, Reader, Retention, ShownReason, ShownState};
 use camino_broker::store::log::EngineKind;
 use camino_broker::store::outbox::Outbox;
 use camino_broker::store::outbox::record::{Admission, Change, Replay};
@@ -133,6 +131,25 @@ async fn what_waits_for_a_parked_receiver_is_shown_as_parked() {
     assert_eq!(count(to("y"), ShownState::Pending), 0);
     assert_eq!(count(Filter::default(), ShownState::Parked), 29);
     assert_eq!(count(Filter::default(), ShownState::Pending), 105);
+    let waits = |word, state| {
+        let filter = Filter { reason: Some(ShownReason::Waits(word)), state, ..Filter::default() };
+        let rows = all(|cursor| reader.deliveries(&filter, cursor, 10, &only_y));
+        assert!(rows.iter().all(|row| row.reason.as_deref() == Some(word) && row.receiver == "y"));
+        rows.len()
+    };
+    // One of the 29 was tried before, and says why it failed.
+    assert_eq!(waits("paused", None), 28);
+    assert_eq!(waits("paused", Some(ShownState::Parked)), 28);
+    assert_eq!(waits("paused", Some(ShownState::Pending)), 0);
+    assert_eq!(waits("breaker_open", None), 0);
+    let of = |state, receiver: Option<&str>| {
+        let receiver = receiver.map(slug);
+        let filter = Filter { state: Some(state), receiver, ..Filter::default() };
+        all(|cursor| reader.events(&filter, cursor, 10, &only_y)).len()
+    };
+    assert_eq!((of(ShownState::Parked, None), of(ShownState::Parked, Some("x"))), (29, 0));
+    assert_eq!((of(ShownState::Dead, None), of(ShownState::Dead, Some("y"))), (2, 1));
+    assert_eq!((of(ShownState::Delivered, None), of(ShownState::Cancelled, None)), (2_894, 0));
     let stats = reader.stats(&only_y).unwrap();
     assert_eq!((stats.events, stats.quarantined), (3_000, 0));
     let y = &stats.receivers[1];
