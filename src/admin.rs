@@ -8,6 +8,7 @@ mod audit;
 mod blocking;
 mod dismissal;
 mod endpoints;
+mod filters;
 pub mod health;
 mod idempotency;
 mod journal;
@@ -19,9 +20,12 @@ pub mod steering;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::{Request, State};
 use axum::http::HeaderMap;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use tokio::sync::Semaphore;
 
 use crate::domain::id::AppSlug;
 use crate::http::key;
@@ -29,6 +33,7 @@ use crate::http::problem::{Code, Problem};
 use crate::outbox::Intake;
 use crate::runtime::clock::Clock;
 use crate::runtime::entropy::Entropy;
+use crate::runtime::task::Tasks;
 use crate::store::control::Control;
 use crate::store::control::audit::{Actor, Entry};
 use crate::store::control::key::{Principal, Scope};
@@ -51,23 +56,28 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// For new keys and secrets.
     pub entropy: Arc<dyn Entropy>,
+    /// Carries out what was asked, whether or not the caller waits for it.
+    pub tasks: Tasks,
 }
 
 /// The handlers' state; clones share it.
 #[derive(Clone)]
 pub struct Admin {
     parts: Arc<Parts>,
+    /// Changes that may be carried out at a time; more wait.
+    changes: Arc<Semaphore>,
 }
 
 impl Admin {
     /// The state over `parts`.
     pub fn new(parts: Parts) -> Self {
-        Self { parts: Arc::new(parts) }
+        Self { parts: Arc::new(parts), changes: Arc::new(Semaphore::new(idempotency::CHANGES_MAX)) }
     }
 
-    /// The routes. Those that write take an `Idempotency-Key`.
+    /// The routes. All need a key; those that write take an `Idempotency-Key`.
     pub fn routes(self) -> Router {
-        let layer = from_fn_with_state(self.clone(), idempotency::once);
+        let keyed = from_fn_with_state(self.clone(), keyed);
+        let once = from_fn_with_state(self.clone(), idempotency::once);
         Router::new()
             .route("/v1/keys", get(keys::list).post(keys::create))
             .route("/v1/keys/{id}", axum::routing::delete(keys::revoke))
@@ -96,7 +106,8 @@ impl Admin {
             .route("/v1/registry/apps/{id}", get(registry::app))
             .route("/v1/registry/events", get(registry::events))
             .route("/v1/registry/events/{id}", get(registry::event))
-            .layer(layer)
+            .layer(once)
+            .layer(keyed)
             .with_state(self)
     }
 
@@ -126,5 +137,13 @@ impl Admin {
     /// The line that the audit log keeps of what `caller` does.
     fn entry(&self, caller: &Principal, action: &str, target: &str) -> Entry {
         Entry::new(self.parts.clock.now(), Actor::from(caller), action, target)
+    }
+}
+
+/// Refuses whoever brings no valid key, before anything else of the request is looked at.
+async fn keyed(State(admin): State<Admin>, request: Request, next: Next) -> Response {
+    match admin.caller(request.headers()) {
+        Ok(_) => next.run(request).await,
+        Err(problem) => problem.into_response(),
     }
 }

@@ -171,6 +171,7 @@ impl App {
             journal: Arc::clone(&journal),
             clock: Arc::clone(&ports.clock),
             entropy: Arc::clone(&ports.entropy),
+            tasks: tasks.clone(),
         });
         let health = Health {
             draining: Arc::clone(&draining),

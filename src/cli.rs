@@ -31,7 +31,7 @@ use failure::Failure;
 #[derive(Debug, Parser)]
 #[command(name = "camino", version, about)]
 struct Cli {
-    /// The settings; `config.toml` in the working directory if there is one.
+    /// The settings; by default the file in CAMINO_CONFIG, or `config.toml`.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -65,12 +65,13 @@ enum Verb {
 /// Runs the command line that this process was started with.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
-    let config = cli.config.as_deref();
-    if let (Some(_), Some(verb @ (Verb::Demo(_) | Verb::Verify(_)))) = (config, &cli.verb) {
+    if let (Some(_), Some(verb @ (Verb::Demo(_) | Verb::Verify(_)))) = (&cli.config, &cli.verb) {
         let verb = if matches!(verb, Verb::Demo(_)) { "demo" } else { "verify" };
         let text = format!("`camino {verb}` reads no config, so `--config` has no meaning here");
         Cli::command().error(clap::error::ErrorKind::ArgumentConflict, text).exit();
     }
+    let config = cli.config.or_else(named_config);
+    let config = config.as_deref();
     let outcome = match cli.verb.unwrap_or(Verb::Serve) {
         Verb::Serve => serve::run(config),
         Verb::Explain(args) => explain::run(&args, config),
@@ -86,6 +87,11 @@ pub fn run() -> ExitCode {
         complain(&error);
         ExitCode::FAILURE
     })
+}
+
+/// The file that the environment names, as a service's unit or a container does.
+fn named_config() -> Option<PathBuf> {
+    std::env::var_os("CAMINO_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
 /// One line on stderr, and the mend, where it is known apart, on one of its own.

@@ -4,7 +4,8 @@
 //! and line, or the variable), the key and the mend. Never prints, never shows a secret's value, and
 //! never guesses: an unknown key is an error.
 //!
-//! Variables: only those with `__` are settings, so `CAMINO_ADMIN_KEY` and `CAMINO_CONFIG` are not.
+//! Variables: only those with `__` are settings, so `CAMINO_ADMIN_KEY` and `CAMINO_CONFIG` (the file, where
+//! the command line names none) are not.
 //! `CAMINO_DELIVERY__RETRY__FIRST=10s` sets `delivery.retry.first`. An app's slug is written with
 //! `_` for `-`: `CAMINO_APPS__COSMOS_PET__ENDPOINT` sets `apps.cosmos-pet.endpoint`. A list is
 //! comma-separated or in TOML's brackets. Relative paths (also of `file:` secrets) start at the

@@ -7,6 +7,7 @@ pub mod correlation;
 pub mod key;
 pub mod page;
 pub mod problem;
+pub mod query;
 pub mod server;
 
 pub use problem::{Code, Problem};

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 
 use super::{Admin, blocking};
-use crate::http::page::{Page, Paging};
+use crate::http::page::{List, Page};
 use crate::http::problem::{Code, Problem};
 use crate::store::control::audit::Recorded;
 use crate::store::control::key::Scope;
@@ -14,7 +14,7 @@ use crate::store::control::key::Scope;
 pub(super) async fn list(
     State(admin): State<Admin>,
     headers: HeaderMap,
-    paging: Paging,
+    List { paging, .. }: List<()>,
 ) -> Result<Json<Page<Recorded>>, Problem> {
     admin.allow(&headers, Scope::Admin)?;
     let before =

@@ -11,7 +11,17 @@ pub(super) async fn run<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'st
 
 /// The answer to an error of the control store. What the disk said stays in the log.
 pub(super) fn control_problem(error: &control::Error) -> Problem {
-    tracing::error!(error = %error, "the control store refused");
-    Problem::new(Code::StoreFailing, "the control store did not take this; the log says why")
-        .retry_after(std::time::Duration::from_secs(5))
+    const SOON: std::time::Duration = std::time::Duration::from_secs(5);
+    match error {
+        control::Error::UnknownKey(id) => {
+            Problem::new(Code::NotFound, format!("there is no key `{id}`; GET /v1/keys lists them"))
+        }
+        control::Error::TooManyKeys => Problem::new(Code::StateConflict, error.to_string()),
+        control::Error::Busy => Problem::new(Code::Overloaded, error.to_string()).retry_after(SOON),
+        error => {
+            tracing::error!(error = %error, "the control store refused");
+            Problem::new(Code::StoreFailing, "the control store did not take this; the log says why")
+                .retry_after(SOON)
+        }
+    }
 }

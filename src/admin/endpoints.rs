@@ -1,7 +1,7 @@
 //! `/v1/endpoints`: where events go, and what operators change about it.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
@@ -12,22 +12,29 @@ use super::{Admin, blocking, secret_shown};
 use crate::domain::breaker;
 use crate::domain::id::AppSlug;
 use crate::domain::secret::Secret;
-use crate::http::page::Page;
+use crate::http::page::{List, Page};
 use crate::http::problem::{Code, Problem};
+use crate::http::query::Path;
 use crate::outbox::directory::{EndpointSettings, Participant};
 use crate::store::control;
 use crate::store::control::key::Scope;
-use crate::store::control::overlay::Patch;
+use crate::store::control::overlay::{Change, Overlay, Patch, Url};
 
-/// `GET /v1/endpoints`.
+/// The broker's own slug.
+const HUB: &str = "camino";
+
+/// `GET /v1/endpoints`, by app.
 pub(super) async fn list(
     State(admin): State<Admin>,
     headers: HeaderMap,
+    list: List<()>,
 ) -> Result<Json<Page<Value>>, Problem> {
     admin.allow(&headers, Scope::Read)?;
     let directory = admin.parts.intake.directory.current();
-    let items = directory.iter().filter_map(|(slug, app)| view(&admin, slug, app)).collect();
-    Ok(Json(Page { items, next: None }))
+    let sorted = directory.endpoints().map(|(slug, _)| slug).collect();
+    let Page { items, next } = Page::by_name(sorted, &list.paging, |slug: &&AppSlug| slug.as_str());
+    let shown = |slug: &AppSlug| view(&admin, slug, directory.get(slug)?);
+    Ok(Json(Page { items: items.into_iter().filter_map(shown).collect(), next }))
 }
 
 /// `GET /v1/endpoints/{app}`.
@@ -47,44 +54,58 @@ pub(super) async fn patch(
     Path(app): Path<String>,
     body: Bytes,
 ) -> Result<Json<Value>, Problem> {
-    change(&admin, &headers, &app, &body, false).await
+    let caller = admin.allow(&headers, Scope::Admin)?;
+    let app = known(&admin, &app)?;
+    let patch: Patch = read(&body)?;
+    let entry = admin.entry(&caller, "endpoints.patch", app.as_str());
+    steered(admin.parts.steering.change(&app, entry, move |overlay| overlay.apply(patch)).await)?;
+    answer(&admin, &app)
 }
 
-/// `PUT /v1/endpoints/{app}`: what is left out goes back to the config.
+/// What `PUT` takes: a patch, and a secret for an app that has none yet.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+struct Whole {
+    secret: Option<String>,
+    paused: Change<bool>,
+    url: Change<Url>,
+    in_flight_max: Change<u32>,
+    rate_per_second: Change<u32>,
+}
+
+/// `PUT /v1/endpoints/{app}`: what is left out goes back to the config, but for secrets, which stay. An app
+/// of the registry that has no endpoint gets one: `url` and `secret` are needed then.
 pub(super) async fn put(
     State(admin): State<Admin>,
     headers: HeaderMap,
     Path(app): Path<String>,
     body: Bytes,
 ) -> Result<Json<Value>, Problem> {
-    change(&admin, &headers, &app, &body, true).await
-}
-
-async fn change(
-    admin: &Admin,
-    headers: &HeaderMap,
-    app: &str,
-    body: &Bytes,
-    whole: bool,
-) -> Result<Json<Value>, Problem> {
-    let caller = admin.allow(headers, Scope::Admin)?;
-    let app = known(admin, app)?;
-    let patch: Patch = read(body)?;
-    let action = if whole { "endpoints.put" } else { "endpoints.patch" };
-    let entry = admin.entry(&caller, action, app.as_str());
-    let steering = &admin.parts.steering;
-    let changed = if whole {
-        let replace = move |overlay: &mut control::overlay::Overlay| {
-            let secrets = std::mem::take(&mut overlay.secrets);
-            *overlay = control::overlay::Overlay { secrets, ..Default::default() };
-            overlay.apply(patch);
-        };
-        steering.lift(&app, entry, replace).await
-    } else {
-        steering.change(&app, entry, move |overlay| overlay.apply(patch)).await
+    let caller = admin.allow(&headers, Scope::Admin)?;
+    let app = registered(&admin, &app)?;
+    let Whole { secret, paused, url, in_flight_max, rate_per_second } = read(&body)?;
+    let secret = secret.map(|text| supplied(&admin, &app, &text)).transpose()?;
+    let configured = admin.parts.steering.config.apps.get(&app);
+    let has_endpoint = known(&admin, app.as_str()).is_ok();
+    let has_url = matches!(url, Change::Set(_)) || configured.is_some_and(|app| app.endpoint.is_some());
+    if !has_url {
+        return Err(invalid("url", "is needed: the config has none for this app"));
+    }
+    if !has_endpoint && secret.is_none() {
+        return Err(invalid("secret", "is needed: every delivery is signed, and this app has none yet"));
+    }
+    let newest = newest(&admin, &app);
+    let entry = admin.entry(&caller, "endpoints.put", app.as_str());
+    let change = move |overlay: &mut Overlay| {
+        let secrets = std::mem::take(&mut overlay.secrets);
+        *overlay = Overlay { secrets, ..Overlay::default() };
+        overlay.apply(Patch { paused, url, in_flight_max, rate_per_second });
+        if let Some(secret) = secret.filter(|secret| overlay.secrets.first() != Some(secret)) {
+            overlay.rotate(secret, newest.as_ref());
+        }
     };
-    steered(changed)?;
-    answer(admin, &app)
+    steered(admin.parts.steering.lift(&app, entry, change).await)?;
+    answer(&admin, &app)
 }
 
 /// `POST /v1/endpoints/{app}/pause`: its deliveries wait.
@@ -96,7 +117,7 @@ pub(super) async fn pause(
     let caller = admin.allow(&headers, Scope::Operate)?;
     let app = known(&admin, &app)?;
     let entry = admin.entry(&caller, "endpoints.pause", app.as_str());
-    steered(admin.parts.steering.change(&app, entry, control::overlay::Overlay::pause).await)?;
+    steered(admin.parts.steering.change(&app, entry, Overlay::pause).await)?;
     answer(&admin, &app)
 }
 
@@ -109,7 +130,7 @@ pub(super) async fn resume(
     let caller = admin.allow(&headers, Scope::Operate)?;
     let app = known(&admin, &app)?;
     let entry = admin.entry(&caller, "endpoints.resume", app.as_str());
-    steered(admin.parts.steering.lift(&app, entry, control::overlay::Overlay::resume).await)?;
+    steered(admin.parts.steering.lift(&app, entry, Overlay::resume).await)?;
     answer(&admin, &app)
 }
 
@@ -143,20 +164,30 @@ pub(super) async fn rotate_secret(
     let app = known(&admin, &app)?;
     let wanted: Rotation = if body.is_empty() { Rotation::default() } else { read(&body)? };
     let secret = if let Some(text) = &wanted.secret {
-        Secret::new(text).map_err(|error| Problem::new(Code::RequestInvalid, format!("`secret`: {error}")))?
+        supplied(&admin, &app, text)?
     } else {
         let mut entropy = [0; 32];
         admin.parts.entropy.fill(&mut entropy);
         Secret::from_entropy(&entropy)
     };
     let shown = secret.reveal().to_owned();
-    let configured =
-        admin.parts.steering.config.apps.get(&app).and_then(|app| app.endpoint_secrets.first().cloned());
+    let newest = newest(&admin, &app);
     let entry = admin.entry(&caller, "endpoints.rotate_secret", app.as_str());
     let change =
-        admin.parts.steering.change(&app, entry, move |overlay| overlay.rotate(secret, configured.as_ref()));
+        admin.parts.steering.change(&app, entry, move |overlay| overlay.rotate(secret, newest.as_ref()));
     steered(change.await)?;
-    let json = json!({ "app": app, "secret": shown });
+    let mut json = json!({ "app": app, "secret": shown });
+    let own: Vec<&AppSlug> = match admin.parts.steering.config.apps.get(&app) {
+        Some(configured) => configured.endpoint_secrets_by_source.keys().collect(),
+        None => Vec::new(),
+    };
+    if !own.is_empty() {
+        json["exceptSources"] = json!(own);
+        json["note"] =
+            "events of `exceptSources` are signed with secrets of their own, which only the config \
+                        changes (endpoint_secrets_by_source)"
+                .into();
+    }
     Ok(secret_shown::answer(StatusCode::OK, json, "secret"))
 }
 
@@ -200,6 +231,43 @@ fn steered<T>(outcome: Result<T, control::Error>) -> Result<T, Problem> {
     })
 }
 
+/// A secret that a caller brings for deliveries to `app`.
+fn supplied(admin: &Admin, app: &AppSlug, text: &str) -> Result<Secret, Problem> {
+    let secret = Secret::new(text).map_err(|error| invalid("secret", &error.to_string()))?;
+    let directory = admin.parts.intake.directory.current();
+    let signs = |other: &Participant| other.signing_secrets.iter().any(|own| own.shares_key_with(&secret));
+    // As in the config: whoever knows it could sign as that app.
+    match directory.iter().find(|(slug, other)| *slug != app && signs(other)) {
+        Some((other, _)) => {
+            let rule = format!("is also a signing secret of {other}, so {app} could forge its events");
+            Err(invalid("secret", &rule))
+        }
+        None => Ok(secret),
+    }
+}
+
+/// The newest secret that the config has for deliveries to `app`.
+fn newest(admin: &Admin, app: &AppSlug) -> Option<Secret> {
+    admin.parts.steering.config.apps.get(app).and_then(|app| app.endpoint_secrets.first().cloned())
+}
+
+fn invalid(field: &str, rule: &str) -> Problem {
+    Problem::new(Code::RequestInvalid, format!("`{field}` {rule}")).with("field", field.into())
+}
+
+/// An app that may have an endpoint. The hub has none: it takes part by itself.
+fn registered(admin: &Admin, app: &str) -> Result<AppSlug, Problem> {
+    let missing = || Problem::new(Code::NotFound, format!("there is no app `{app}` in the registry"));
+    let slug = AppSlug::new(app).map_err(|_| missing())?;
+    if app == HUB {
+        let detail = "the hub takes part by itself and has no endpoint";
+        return Err(Problem::new(Code::StateConflict, detail));
+    }
+    let is_known = admin.parts.intake.catalog.current().app(app).is_some()
+        || admin.parts.intake.directory.current().get(&slug).is_some();
+    is_known.then_some(slug).ok_or_else(missing)
+}
+
 /// An app with an endpoint.
 fn known(admin: &Admin, app: &str) -> Result<AppSlug, Problem> {
     let missing = || {
@@ -211,10 +279,14 @@ fn known(admin: &Admin, app: &str) -> Result<AppSlug, Problem> {
     Ok(slug)
 }
 
+/// The endpoint after a change.
+#[expect(clippy::unnecessary_wraps, reason = "every handler ends with it")]
 fn answer(admin: &Admin, app: &AppSlug) -> Result<Json<Value>, Problem> {
     let directory = admin.parts.intake.directory.current();
     let found = directory.get(app).and_then(|participant| view(admin, app, participant));
-    found.map(Json).ok_or_else(|| Problem::new(Code::NotFound, "the endpoint is gone"))
+    // The change took away what the API had given to an app that the config has no endpoint for.
+    let none = || json!({ "app": app, "url": null, "state": "none", "origin": "config" });
+    Ok(Json(found.unwrap_or_else(none)))
 }
 
 /// An endpoint for people: everything but its secrets.

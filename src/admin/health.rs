@@ -1,4 +1,4 @@
-//! `/healthz`, `/readyz` and `/metrics`: open to anyone, nothing about anyone in them.
+//! `/healthz`, `/readyz`, `/metrics` and the pages of errors: open to anyone, nothing about anyone in them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +11,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::json;
 
-use crate::http::problem::{Code, Problem};
+use crate::http::problem::{self, Code, Problem};
 use crate::store::outbox::{Error, Outbox};
 use crate::telemetry::metrics::{self, Metrics};
 
@@ -32,6 +32,7 @@ pub fn routes(health: Health) -> Router {
         .route("/healthz", get(async || Json(json!({ "status": "ok" }))))
         .route("/readyz", get(ready))
         .route("/metrics", get(scrape))
+        .route("/errors/{slug}", get(problem::page))
         .with_state(health)
 }
 

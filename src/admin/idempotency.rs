@@ -1,18 +1,31 @@
-//! `Idempotency-Key` on writes: the same key with the same body gets the same answer and does nothing
-//! twice, for 24 h per (key, method, path, caller).
+//! Writes: carried out whole once they have come in whole, and with an `Idempotency-Key` once only.
+//!
+//! The same key with the same body gets the same answer for 24 h per (key, method, path, caller). A write
+//! runs in a task of its own, so a caller that hangs up cuts it nowhere: what was changed is in force, and
+//! its answer is kept.
+//!
+//! A crash can still come between a change and its kept answer, which are two transactions. A repeat then
+//! is carried out again. What sets (pause, resume, reset, PUT, PATCH, revoke) sets the same once more; a key
+//! or a secret is made anew, and the one that nobody saw stays listed or signs along; a retry or a release
+//! appends its deliveries once more, under the same `webhook-id` and `Idempotency-Key`.
+
+use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
+use tokio::sync::oneshot;
 
 use super::secret_shown::SecretMember;
 use super::{Admin, blocking};
 use crate::http::body::read_capped;
 use crate::http::problem::{Code, Problem};
+use crate::runtime::task::TaskKind;
 use crate::store::control::answers::{self, Answer, Begin, Ticket};
 
 /// Longest body of a write.
@@ -21,20 +34,38 @@ const BODY_BYTES_MAX: usize = 1 << 20;
 const ANSWER_BYTES_MAX: usize = 256 << 10;
 const KEY_BYTES_MAX: usize = 255;
 
-/// Runs a write once for each key.
+/// Changes carried out at a time.
+pub(super) const CHANGES_MAX: usize = 256;
+
+/// Runs a write whole, and once for each key.
 pub(super) async fn once(State(admin): State<Admin>, request: Request, next: Next) -> Response {
     if matches!(*request.method(), Method::GET | Method::HEAD) {
         return next.run(request).await;
     }
-    match guarded(&admin, request, next).await {
+    match detached(&admin, request, next).await {
         Ok(response) => response,
         Err(problem) => problem.into_response(),
     }
 }
 
-async fn guarded(admin: &Admin, request: Request, next: Next) -> Result<Response, Problem> {
+/// Reads the request and has the rest done by a task, which ends whether or not the caller waits.
+async fn detached(admin: &Admin, request: Request, next: Next) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let body = read_capped(body, BODY_BYTES_MAX, admin.parts.clock.as_ref()).await?;
+    let failed = || Problem::new(Code::Internal, "the change broke off; the log says why");
+    let slot = Arc::clone(&admin.changes).acquire_owned().await.map_err(|_| failed())?;
+    let (done, answer) = oneshot::channel();
+    let this = admin.clone();
+    admin.parts.tasks.spawn(TaskKind::Change, async move {
+        let outcome = guarded(&this, parts, body, next).await;
+        drop(slot);
+        // Whoever asked may have gone.
+        let _ = done.send(outcome);
+    });
+    answer.await.map_err(|_| failed())?
+}
+
+async fn guarded(admin: &Admin, parts: Parts, body: Bytes, next: Next) -> Result<Response, Problem> {
     let key = presented(&parts.headers)?.map(ToOwned::to_owned);
     let again = Request::from_parts(parts.clone(), Body::from(body.clone()));
     let Some(key) = key else { return Ok(next.run(again).await) };
@@ -109,7 +140,13 @@ fn without(body: &Bytes, member: &str) -> Option<Vec<u8>> {
 }
 
 fn replayed(answer: Answer) -> Response {
-    let mut response = Response::new(Body::from(answer.body.unwrap_or_default()));
+    let body = answer.body.unwrap_or_default();
+    // A problem is made again, so that it is tied to this request.
+    let problem = serde_json::from_slice(&body).ok().filter(|_| answer.status >= 400);
+    let mut response = match problem.and_then(Problem::read) {
+        Some(problem) => problem.into_response(),
+        None => Response::new(Body::from(body)),
+    };
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
     for (name, value) in answer.headers {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {

@@ -1,45 +1,37 @@
 //! Reads of the journal: events, deliveries, attempts, decisions, dead letters, quarantine, drift.
 
-use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::filters::{Deliveries, Departures, Events, Held, Letters, parsed};
 use super::{Admin, blocking};
 use crate::domain::id::{AppSlug, DeliveryId, EventId};
-use crate::domain::outcome::Reason;
-use crate::domain::time::Millis;
-use crate::http::page::{Page, Paging};
+use crate::http::page::{List, Page};
 use crate::http::problem::{Code, Problem};
+use crate::http::query::{Given, Parameters, Path, Query};
 use crate::store::control::key::Scope;
 use crate::store::journal::{
-    AttemptRow, DeliveryRow, DriftRow, Error, EventRow, Explained, Filter, Found as Named, Page as Found,
-    Reader, ShownState, Stats,
+    AttemptRow, DeliveryRow, DriftRow, Error, EventRow, Explained, Found as Named, Page as Found, Reader,
+    Stats,
 };
-
-/// The filters of a list, as a query writes them.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub(super) struct FilterQuery {
-    receiver: Option<String>,
-    source: Option<String>,
-    event_type: Option<String>,
-    organization: Option<String>,
-    state: Option<String>,
-    reason: Option<String>,
-    since: Option<String>,
-    until: Option<String>,
-    q: Option<String>,
-}
 
 /// Which of several events of one id.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct SourceQuery {
     source: Option<String>,
+}
+
+impl Parameters for SourceQuery {
+    const NAMES: &'static [&'static str] = &["source"];
+
+    fn read(given: &Given) -> Result<Self, Problem> {
+        Ok(Self { source: given.get("source").map(ToOwned::to_owned) })
+    }
 }
 
 /// One event with the bytes that were received.
@@ -64,11 +56,9 @@ type Listed<T> = Result<Json<Page<T>>, Problem>;
 pub(super) async fn events(
     State(admin): State<Admin>,
     headers: HeaderMap,
-    Query(query): Query<FilterQuery>,
-    paging: Paging,
+    List { filters: Events(filter), paging }: List<Events>,
 ) -> Listed<EventRow> {
     admin.allow(&headers, Scope::Read)?;
-    let filter = filter(query)?;
     let parked = admin.why_parked();
     let (cursor, limit) = (paging.cursor, usize::from(paging.limit));
     read(&admin, move |reader| reader.events(&filter, cursor.as_deref(), limit, &parked)).await.map(page)
@@ -120,11 +110,9 @@ pub(super) async fn explain(
 pub(super) async fn deliveries(
     State(admin): State<Admin>,
     headers: HeaderMap,
-    Query(query): Query<FilterQuery>,
-    paging: Paging,
+    List { filters: Deliveries(filter), paging }: List<Deliveries>,
 ) -> Listed<DeliveryRow> {
     admin.allow(&headers, Scope::Read)?;
-    let filter = filter(query)?;
     let parked = admin.why_parked();
     let (cursor, limit) = (paging.cursor, usize::from(paging.limit));
     read(&admin, move |reader| reader.deliveries(&filter, cursor.as_deref(), limit, &parked)).await.map(page)
@@ -134,11 +122,9 @@ pub(super) async fn deliveries(
 pub(super) async fn dead_letters(
     State(admin): State<Admin>,
     headers: HeaderMap,
-    Query(query): Query<FilterQuery>,
-    paging: Paging,
+    List { filters: Letters(filter), paging }: List<Letters>,
 ) -> Listed<DeliveryRow> {
     admin.allow(&headers, Scope::Read)?;
-    let filter = filter(query)?;
     let parked = admin.why_parked();
     let (cursor, limit) = (paging.cursor, usize::from(paging.limit));
     read(&admin, move |reader| reader.dead_letters(&filter, cursor.as_deref(), limit, &parked))
@@ -173,22 +159,22 @@ pub(super) async fn attempts(
 pub(super) async fn quarantine(
     State(admin): State<Admin>,
     headers: HeaderMap,
-    paging: Paging,
+    List { filters: Held(filter), paging }: List<Held>,
 ) -> Listed<EventRow> {
     admin.allow(&headers, Scope::Read)?;
     let (cursor, limit) = (paging.cursor, usize::from(paging.limit));
-    read(&admin, move |reader| reader.quarantine(cursor.as_deref(), limit)).await.map(page)
+    read(&admin, move |reader| reader.quarantined(&filter, cursor.as_deref(), limit)).await.map(page)
 }
 
 /// `GET /v1/drift`.
 pub(super) async fn drift(
     State(admin): State<Admin>,
     headers: HeaderMap,
-    paging: Paging,
+    List { filters: Departures(filter), paging }: List<Departures>,
 ) -> Listed<DriftRow> {
     admin.allow(&headers, Scope::Read)?;
     let (cursor, limit) = (paging.cursor, usize::from(paging.limit));
-    read(&admin, move |reader| reader.drift(cursor.as_deref(), limit)).await.map(page)
+    read(&admin, move |reader| reader.drift(&filter, cursor.as_deref(), limit)).await.map(page)
 }
 
 /// `GET /v1/stats`.
@@ -238,51 +224,6 @@ pub(super) async fn read<T: Send + 'static>(
 
 fn page<T>(found: Found<T>) -> Json<Page<T>> {
     Json(Page { items: found.items, next: found.next })
-}
-
-fn filter(query: FilterQuery) -> Result<Filter, Problem> {
-    let time = |name: &str, text: Option<String>| {
-        let Some(text) = text else { return Ok(None) };
-        Millis::parse_rfc3339(&text)
-            .map(Some)
-            .ok_or_else(|| invalid(name, "must be RFC 3339, such as 2026-04-16T12:00:00Z"))
-    };
-    let state = match query.state.as_deref() {
-        None => None,
-        Some(word) => Some(
-            ShownState::parse(word)
-                .ok_or_else(|| invalid("state", "must be pending, delivered, parked, dead or cancelled"))?,
-        ),
-    };
-    let reason = match query.reason.as_deref() {
-        None => None,
-        Some(word) => Some(Reason::parse(word).ok_or_else(|| {
-            let known: Vec<&str> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
-            invalid("reason", &format!("must be one of {}", known.join(", ")))
-        })?),
-    };
-    Ok(Filter {
-        receiver: parsed("receiver", query.receiver.as_deref())?,
-        source: parsed("source", query.source.as_deref())?,
-        event_type: parsed("eventType", query.event_type.as_deref())?,
-        organization: query.organization,
-        state,
-        reason,
-        since: time("since", query.since)?,
-        until: time("until", query.until)?,
-        q: query.q,
-    })
-}
-
-fn parsed<T: FromStr>(name: &str, text: Option<&str>) -> Result<Option<T>, Problem>
-where
-    T::Err: std::fmt::Display,
-{
-    text.map(|text| text.parse().map_err(|error: T::Err| invalid(name, &error.to_string()))).transpose()
-}
-
-fn invalid(name: &str, rule: &str) -> Problem {
-    Problem::new(Code::RequestInvalid, format!("`{name}` {rule}")).with("field", name.into())
 }
 
 fn missing_event(id: &str) -> Problem {

@@ -1,24 +1,41 @@
 //! `/v1/keys`: who may do what.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::{Admin, blocking, secret_shown};
-use crate::http::page::Page;
+use crate::http::page::{List, Page};
 use crate::http::problem::{Code, Problem};
+use crate::http::query::Path;
 use crate::store::control::key::{Key, KeyId, NewKey, Scope};
 
-/// `GET /v1/keys`: all of them, without their text.
-pub(super) async fn list(State(admin): State<Admin>, headers: HeaderMap) -> Result<Json<Page<Key>>, Problem> {
+/// `GET /v1/keys`: all of them, newest first, without their text.
+pub(super) async fn list(
+    State(admin): State<Admin>,
+    headers: HeaderMap,
+    List { paging, .. }: List<()>,
+) -> Result<Json<Page<Key>>, Problem> {
     admin.allow(&headers, Scope::Admin)?;
     let control = admin.parts.control.clone();
-    let items =
-        blocking::run(move || control.keys()).await.map_err(|error| blocking::control_problem(&error))?;
-    Ok(Json(Page { items, next: None }))
+    let keys = blocking::run(move || control.keys()).await;
+    let keys = keys.map_err(|error| blocking::control_problem(&error))?;
+    // The cursor is the last key of the page before.
+    let from = match &paging.cursor {
+        None => 0,
+        Some(cursor) => {
+            1 + keys.iter().position(|key| key.key_id.as_str() == cursor).ok_or_else(|| {
+                Problem::new(Code::RequestInvalid, "`cursor` must be the `next` of an earlier page")
+            })?
+        }
+    };
+    let more = keys.len().saturating_sub(from) > usize::from(paging.limit);
+    let items: Vec<Key> = keys.into_iter().skip(from).take(paging.limit.into()).collect();
+    let next = items.last().filter(|_| more).map(|key| key.key_id.to_string());
+    Ok(Json(Page { items, next }))
 }
 
 /// `POST /v1/keys {name, scopes, source?, expiresAt?}`: the key is shown in this answer only.
@@ -43,24 +60,18 @@ pub(super) async fn create(
     Ok(secret_shown::answer(StatusCode::CREATED, json, "key"))
 }
 
-/// `DELETE /v1/keys/{id}`: it is refused from now on.
+/// `DELETE /v1/keys/{id}`: it is refused from now on, if it was not before.
 pub(super) async fn revoke(
     State(admin): State<Admin>,
     headers: HeaderMap,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
     let caller = admin.allow(&headers, Scope::Admin)?;
-    let key = KeyId::parse(&id).ok_or_else(|| unknown(&id))?;
+    let missing = || Problem::new(Code::NotFound, format!("there is no key `{id}`; GET /v1/keys lists them"));
+    let key = KeyId::parse(&id).ok_or_else(missing)?;
     let entry = admin.entry(&caller, "keys.revoke", &id);
     let control = admin.parts.control.clone();
-    let found = blocking::run(move || control.revoke_key(&key, entry)).await;
-    if found.map_err(|error| blocking::control_problem(&error))? {
-        Ok(Json(json!({ "keyId": id, "revoked": true })))
-    } else {
-        Err(unknown(&id))
-    }
-}
-
-fn unknown(id: &str) -> Problem {
-    Problem::new(Code::NotFound, format!("there is no key `{id}`; GET /v1/keys lists them"))
+    let revoked = blocking::run(move || control.revoke_key(&key, entry)).await;
+    revoked.map_err(|error| blocking::control_problem(&error))?;
+    Ok(Json(json!({ "keyId": id, "revoked": true })))
 }

@@ -1,26 +1,27 @@
 //! `/v1/registry`: the types and apps in force.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use serde_json::{Value, json};
 
 use super::Admin;
 use crate::domain::catalog::{AppDef, EventDef, Lookup};
-use crate::http::page::{Page, Paging};
+use crate::http::page::{List, Page};
 use crate::http::problem::{Code, Problem};
+use crate::http::query::Path;
 use crate::store::control::key::Scope;
 
 /// `GET /v1/registry/events`, by name.
 pub(super) async fn events(
     State(admin): State<Admin>,
     headers: HeaderMap,
-    paging: Paging,
+    list: List<()>,
 ) -> Result<Json<Page<EventDef>>, Problem> {
     admin.allow(&headers, Scope::Read)?;
     let catalog = admin.parts.intake.catalog.current();
     let sorted = catalog.events().cloned().collect();
-    Ok(Json(page(sorted, &paging, |event: &EventDef| event.event_type.as_str())))
+    Ok(Json(Page::by_name(sorted, &list.paging, |event: &EventDef| event.event_type.as_str())))
 }
 
 /// `GET /v1/registry/events/{id}`.
@@ -43,12 +44,12 @@ pub(super) async fn event(
 pub(super) async fn apps(
     State(admin): State<Admin>,
     headers: HeaderMap,
-    paging: Paging,
+    list: List<()>,
 ) -> Result<Json<Page<AppDef>>, Problem> {
     admin.allow(&headers, Scope::Read)?;
     let catalog = admin.parts.intake.catalog.current();
     let sorted = catalog.apps().cloned().collect();
-    Ok(Json(page(sorted, &paging, |app: &AppDef| app.slug.as_str())))
+    Ok(Json(Page::by_name(sorted, &list.paging, |app: &AppDef| app.slug.as_str())))
 }
 
 /// `GET /v1/registry/apps/{id}`.
@@ -61,14 +62,4 @@ pub(super) async fn app(
     let catalog = admin.parts.intake.catalog.current();
     let missing = || Problem::new(Code::NotFound, "the registry has no such app");
     catalog.app(&id).cloned().map(Json).ok_or_else(missing)
-}
-
-/// One page of `sorted`; the cursor is the last name of the page before.
-fn page<T>(sorted: Vec<T>, paging: &Paging, name: impl Fn(&T) -> &str) -> Page<T> {
-    let after = paging.cursor.as_deref().unwrap_or_default();
-    let from = if after.is_empty() { 0 } else { sorted.partition_point(|item| name(item) <= after) };
-    let total = sorted.len();
-    let items: Vec<T> = sorted.into_iter().skip(from).take(paging.limit.into()).collect();
-    let next = items.last().filter(|_| from + items.len() < total).map(|item| name(item).to_owned());
-    Page { items, next }
 }

@@ -1,5 +1,6 @@
 //! The running broker that a verb talks to: its address and a key, given or found in the config.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -14,6 +15,8 @@ use crate::runtime::clock::SystemClock;
 
 /// Where the broker is and how it is asked.
 #[derive(Debug, clap::Args)]
+// Each verb's own arguments are a group of the same name.
+#[group(skip)]
 pub(super) struct Args {
     /// The broker; the config's `server.listen` unless given.
     #[arg(long, value_name = "URL", global = true)]
@@ -40,10 +43,10 @@ impl Broker {
         };
         let base = match &args.url {
             Some(url) => url.to_string().trim_end_matches('/').to_owned(),
-            None => format!("http://{}", settings.server.listen),
+            None => format!("http://{}", settings.server.reachable()),
         };
         let key = match &args.key {
-            Some(text) => super::credential::read(text)?.reveal().to_owned(),
+            Some(text) => super::credential::read_as("--key", text)?.reveal().to_owned(),
             None => administrators(&settings)?,
         };
         let mut key = HeaderValue::from_str(&format!("Bearer {}", key.trim()))
@@ -87,4 +90,34 @@ fn administrators(settings: &Config) -> Result<String, Failure> {
         let mend = "give one with --key, or --config with the file the broker was started with";
         Failure::new(format!("there is no key to ask with: {}: {error}", path.display()), mend)
     })
+}
+
+/// `text` as one segment of a path or one value of a query.
+pub(super) fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            escaped.push(byte.into());
+        } else {
+            // Writing to a string never fails.
+            let _ = write!(escaped, "%{byte:02X}");
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_a_meaning_in_a_url_is_escaped() {
+        for (text, wanted) in [
+            ("0192f0c1-7a3b_x.y~z", "0192f0c1-7a3b_x.y~z"),
+            ("a/../b?c=d&e#f", "a%2F..%2Fb%3Fc%3Dd%26e%23f"),
+            ("ñ %", "%C3%B1%20%25"),
+        ] {
+            assert_eq!(escaped(text), wanted);
+        }
+    }
 }

@@ -5,23 +5,29 @@
 use super::failure::Failure;
 use crate::domain::secret::Secret;
 
-/// Reads what `text` says or refers to.
+/// Reads what `text`, given with `--secret`, says or refers to.
 pub(super) fn read(text: &str) -> Result<Secret, Failure> {
+    read_as("--secret", text)
+}
+
+/// The same for what was given with `flag`, such as `--key`.
+pub(super) fn read_as(flag: &str, text: &str) -> Result<Secret, Failure> {
+    let what = flag.trim_start_matches('-');
     let found = if let Some(name) = text.strip_prefix("env:") {
         std::env::var(name).map_err(|_| {
-            Failure::new(format!("the variable {name} is not set"), format!("set {name} to the secret"))
+            Failure::new(format!("the variable {name} is not set"), format!("set {name} to the {what}"))
         })?
     } else if let Some(path) = text.strip_prefix("file:") {
         std::fs::read_to_string(path).map_err(|error| {
-            let mend = "--secret file:PATH names a file that holds the secret and nothing else";
-            Failure::new(format!("cannot read the secret in {path}: {error}"), mend)
+            let mend = format!("{flag} file:PATH names a file that holds the {what} and nothing else");
+            Failure::new(format!("cannot read the {what} in {path}: {error}"), mend)
         })?
     } else {
         text.to_owned()
     };
     Secret::new(found.trim()).map_err(|error| {
-        let mend = "--secret takes the secret as text, env:NAME or file:PATH";
-        Failure::new(error.to_string(), mend)
+        let mend = format!("{flag} takes the {what} as text, env:NAME or file:PATH");
+        Failure::new(error.to_string().replacen("secret", what, 1), mend)
     })
 }
 
@@ -47,6 +53,9 @@ mod tests {
         ] {
             assert_eq!(read(given).unwrap_err().to_string(), wanted);
         }
+        let key = |text| read_as("--key", text).unwrap_err();
+        assert_eq!(key("").to_string(), "a key must not be empty");
+        assert_eq!(key("").mend, "--key takes the key as text, env:NAME or file:PATH");
         assert!(read("file:/no/such/file").unwrap_err().to_string().starts_with("cannot read the secret in"));
     }
 }

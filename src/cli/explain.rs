@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::broker::{self, Broker};
+use super::broker::{self, Broker, escaped};
 use super::output::{self, Paint};
 
 /// Which event.
@@ -27,8 +27,9 @@ pub(super) struct Args {
 /// Runs the verb.
 pub(super) fn run(args: &Args, config: Option<&Path>) -> anyhow::Result<ExitCode> {
     let broker = Broker::find(&args.broker, config)?;
-    let query = args.source.as_ref().map(|source| format!("?source={source}")).unwrap_or_default();
-    let ask = |rest: &str| broker.ask(Method::GET, &format!("/v1/events/{}{rest}{query}", args.event), None);
+    let query = args.source.as_ref().map(|source| format!("?source={}", escaped(source))).unwrap_or_default();
+    let event = escaped(&args.event);
+    let ask = |rest: &str| broker.ask(Method::GET, &format!("/v1/events/{event}{rest}{query}"), None);
     let (event, explained, deliveries) = (ask("")?, ask("/explain")?, ask("/deliveries")?);
     if args.json {
         let whole = json!({

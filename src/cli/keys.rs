@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::broker::{self, Broker};
+use super::broker::{self, Broker, escaped};
 use super::output;
 
 /// What to do with keys.
@@ -60,8 +60,8 @@ pub(super) fn run(args: &Args, config: Option<&Path>) -> anyhow::Result<ExitCode
             }
             broker.ask(Method::POST, "/v1/keys", Some(&body))?
         }
-        Action::List => broker.ask(Method::GET, "/v1/keys", None)?,
-        Action::Revoke { id } => broker.ask(Method::DELETE, &format!("/v1/keys/{id}"), None)?,
+        Action::List => all(&broker)?,
+        Action::Revoke { id } => broker.ask(Method::DELETE, &format!("/v1/keys/{}", escaped(id)), None)?,
     };
     if args.json {
         output::json(&answer)?;
@@ -80,6 +80,21 @@ pub(super) fn run(args: &Args, config: Option<&Path>) -> anyhow::Result<ExitCode
         Action::Revoke { id } => output::line(&format!("{id}  revoked"))?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Every page of the list as one.
+fn all(broker: &Broker) -> anyhow::Result<Value> {
+    let (mut items, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let mut page = broker.ask(Method::GET, &format!("/v1/keys?limit=500&cursor={cursor}"), None)?;
+        if let Value::Array(found) = page["items"].take() {
+            items.extend(found);
+        }
+        match page["next"].as_str() {
+            Some(next) => cursor = escaped(next),
+            None => return Ok(json!({ "items": items, "next": null })),
+        }
+    }
 }
 
 fn text<'a>(json: &'a Value, name: &str) -> &'a str {

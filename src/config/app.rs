@@ -2,7 +2,7 @@
 //!
 //! The hub (`camino`) takes part by itself and has no table.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use figment::value::{Dict, Value};
@@ -181,16 +181,12 @@ pub fn check_slugs(tree: &Dict) -> Result<(), Fault> {
 
 /// Refuses a secret with which one app could forge another's events.
 pub fn check_shared_secrets(apps: &BTreeMap<AppSlug, App>) -> Result<(), Fault> {
-    let mut signers: HashMap<&[u8], Vec<&AppSlug>> = HashMap::new();
-    for (slug, app) in apps {
-        for secret in &app.signing_secrets {
-            signers.entry(secret.text_key()).or_default().push(slug);
-        }
-    }
+    let signers =
+        || apps.iter().flat_map(|(slug, app)| app.signing_secrets.iter().map(move |own| (slug, own)));
     for (receiver, app) in apps {
         for secret in app.all_endpoint_secrets() {
-            let sharing = signers.get(secret.text_key()).into_iter().flatten();
-            if let Some(sender) = sharing.copied().find(|sender| *sender != receiver) {
+            let sharing = signers().find(|(sender, own)| *sender != receiver && own.shares_key_with(secret));
+            if let Some((sender, _)) = sharing {
                 let rule = format!(
                     "shares a secret with `apps.{sender}.signing_secrets`, so {receiver} could forge events of \
                      {sender}; give each its own"

@@ -1,6 +1,6 @@
 //! `[server]`: the listener, its bounds, and the first administrator's key.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
@@ -38,6 +38,17 @@ impl Default for Server {
 }
 
 impl Server {
+    /// Where this machine reaches the listener: "any address" is no address to call.
+    pub fn reachable(&self) -> SocketAddr {
+        let mut address = self.listen;
+        match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+            _ => {}
+        }
+        address
+    }
+
     pub(super) fn check(&self) -> Result<(), Fault> {
         limit::span("server.drain", self.drain, Duration::from_millis(1), Duration::from_mins(10))?;
         limit::count("server.connections_max", self.connections_max.into(), 1, 1_000_000)
@@ -49,4 +60,21 @@ fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::
     text.parse().map_err(|_| {
         serde::de::Error::custom("must be an IP address and a port, such as 127.0.0.1:8080 or [::]:8080")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_address_is_reached_on_this_machine() {
+        for (listen, reached) in [
+            ("0.0.0.0:9000", "127.0.0.1:9000"),
+            ("[::]:9000", "[::1]:9000"),
+            ("10.0.0.1:9000", "10.0.0.1:9000"),
+        ] {
+            let server = Server { listen: listen.parse().unwrap(), ..Server::default() };
+            assert_eq!(server.reachable().to_string(), reached);
+        }
+    }
 }

@@ -316,6 +316,26 @@ fn a_secret_with_which_one_app_could_forge_another_is_refused() {
     );
     let own = "[apps.bloom]\nsigning_secrets = [\"same\"]\nendpoint_secrets = [\"same\"]";
     assert!(load(own).is_ok(), "an app may use one secret both ways");
+    // The base64 of `secret`: one key by Standard Webhooks, whatever its spelling.
+    for (signs, receives) in [("whsec_c2VjcmV0", "secret"), ("secret", "whsec_c2VjcmV0")] {
+        let text = format!(
+            "[apps.bloom]\nsigning_secrets = [\"{signs}\"]\n[apps.care]\nendpoint_secrets = [\"{receives}\"]"
+        );
+        assert!(load(&text).unwrap_err().contains("shares a secret"), "{text}");
+    }
+}
+
+#[test]
+fn doubts_about_a_secret_are_about_its_key_not_its_spelling() {
+    // 30 characters, but 18 bytes of key; then one key in two spellings.
+    let text = "[apps.bloom]\nsigning_secrets = [\"whsec_AAECAwQFBgcICQoLDA0ODxAR\"]\n\
+                [apps.care]\nsigning_secrets = [\"whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz\"]\n\
+                [apps.dove]\nsigning_secrets = [\"012345678901234567890123\"]";
+    let warnings = load(text).unwrap().warnings();
+    let doubts: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(doubts.len(), 2, "{doubts:?}");
+    assert!(doubts[0].starts_with("`apps.bloom.signing_secrets` holds a secret shorter than 24 bytes"));
+    assert!(doubts[1].starts_with("`apps.dove.signing_secrets` is also the secret of care"));
 }
 
 #[test]

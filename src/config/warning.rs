@@ -1,15 +1,11 @@
 //! What is allowed in the settings but probably not meant.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 
 use super::{Config, network};
 use crate::domain::id::AppSlug;
-use crate::domain::secret::Secret;
-
-/// A secret with fewer bytes than this is weak.
-const SECRET_BYTES_GOOD: usize = 24;
+use crate::domain::secret::{KEY_BYTES_MIN, Secret};
 
 /// One doubt about one setting; its display is a whole line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,18 +26,18 @@ impl fmt::Display for Warning {
 pub fn of(config: &Config) -> Vec<Warning> {
     let mut warnings = Vec::new();
     let mut warn = |key: String, text: String| warnings.push(Warning { key, text });
-    if config.server.admin_key.as_ref().is_some_and(is_short) {
+    if config.server.admin_key.as_ref().is_some_and(Secret::is_short) {
         warn("server.admin_key".to_owned(), short());
     }
     for (slug, app) in &config.apps {
-        if app.signing_secrets.iter().any(is_short) {
+        if app.signing_secrets.iter().any(Secret::is_short) {
             warn(format!("apps.{slug}.signing_secrets"), short());
         }
-        if app.endpoint_secrets.iter().any(is_short) {
+        if app.endpoint_secrets.iter().any(Secret::is_short) {
             warn(format!("apps.{slug}.endpoint_secrets"), short());
         }
         for (source, secrets) in &app.endpoint_secrets_by_source {
-            if secrets.iter().any(is_short) {
+            if secrets.iter().any(Secret::is_short) {
                 warn(format!("apps.{slug}.endpoint_secrets_by_source.{source}"), short());
             }
         }
@@ -61,12 +57,8 @@ pub fn of(config: &Config) -> Vec<Warning> {
     warnings
 }
 
-fn is_short(secret: &Secret) -> bool {
-    secret.text_key().len() < SECRET_BYTES_GOOD
-}
-
 fn short() -> String {
-    format!("holds a secret shorter than {SECRET_BYTES_GOOD} bytes; make one with `openssl rand -hex 32`")
+    format!("holds a secret shorter than {KEY_BYTES_MIN} bytes; make one with `openssl rand -hex 32`")
 }
 
 fn blocked(config: &Config, endpoint: Option<&http::Uri>) -> Option<IpAddr> {
@@ -76,14 +68,13 @@ fn blocked(config: &Config, endpoint: Option<&http::Uri>) -> Option<IpAddr> {
 }
 
 fn shared_signing_secrets(config: &Config) -> Vec<(&AppSlug, &AppSlug)> {
-    let mut owners: HashMap<&[u8], &AppSlug> = HashMap::new();
+    let mut owners: Vec<(&AppSlug, &Secret)> = Vec::new();
     let mut shared = Vec::new();
     for (slug, app) in &config.apps {
         for secret in &app.signing_secrets {
-            let owner = *owners.entry(secret.text_key()).or_insert(slug);
-            if owner != slug {
-                shared.push((slug, owner));
-            }
+            let owner = owners.iter().find(|(owner, own)| *owner != slug && own.shares_key_with(secret));
+            shared.extend(owner.map(|(owner, _)| (slug, *owner)));
+            owners.push((slug, secret));
         }
     }
     shared

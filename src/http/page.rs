@@ -1,10 +1,11 @@
 //! Lists by cursor: `?limit=&cursor=` in, `{items, next}` out.
 
-use axum::extract::{FromRequestParts, Query};
+use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::problem::{Code, Problem};
+use super::query::{Given, Parameters};
 
 /// Items of a page that names no limit.
 pub const LIMIT_DEFAULT: u16 = 50;
@@ -31,31 +32,56 @@ pub struct Paging {
     pub cursor: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct Raw {
-    limit: Option<String>,
-    cursor: Option<String>,
+/// Names of what every list takes.
+const PAGING: &[&str] = &["limit", "cursor"];
+
+/// The query of a list: what to list, and which page of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct List<T> {
+    /// The list's own filters.
+    pub filters: T,
+    /// The page.
+    pub paging: Paging,
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Paging {
+impl<T: Parameters, S: Sync> FromRequestParts<S> for List<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let refuse = |detail: String| Problem::new(Code::RequestInvalid, detail);
-        let Query(raw) = Query::<Raw>::try_from_uri(&parts.uri)
-            .map_err(|_| refuse("the query string can't be read".to_owned()))?;
-        let limit = match raw.limit.as_deref() {
+        let given = Given::of(&parts.uri, &[T::NAMES, PAGING].concat())?;
+        Ok(Self { filters: T::read(&given)?, paging: Paging::read(&given)? })
+    }
+}
+
+impl Paging {
+    fn read(given: &Given) -> Result<Self, Problem> {
+        let refuse =
+            |name: &str, rule: String| Problem::new(Code::RequestInvalid, rule).with("field", name.into());
+        let limit = match given.get("limit") {
             None => LIMIT_DEFAULT,
-            Some(text) => text
-                .parse()
-                .ok()
-                .filter(|limit| (1..=LIMIT_MAX).contains(limit))
-                .ok_or_else(|| refuse(format!("`limit` must be a number from 1 to {LIMIT_MAX}")))?,
+            Some(text) => {
+                text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit)).ok_or_else(|| {
+                    refuse("limit", format!("`limit` must be a number from 1 to {LIMIT_MAX}"))
+                })?
+            }
         };
-        if raw.cursor.as_ref().is_some_and(|cursor| cursor.len() > CURSOR_BYTES_MAX) {
-            return Err(refuse("`cursor` is not one that a list gave out".to_owned()));
+        let cursor = given.get("cursor").filter(|cursor| !cursor.is_empty());
+        if cursor.is_some_and(|cursor| cursor.len() > CURSOR_BYTES_MAX) {
+            return Err(refuse("cursor", "`cursor` is not one that a list gave out".to_owned()));
         }
-        Ok(Self { limit, cursor: raw.cursor.filter(|cursor| !cursor.is_empty()) })
+        Ok(Self { limit, cursor: cursor.map(ToOwned::to_owned) })
+    }
+}
+
+impl<T> Page<T> {
+    /// The page of `sorted` that is asked for; the cursor is the last name of the page before.
+    pub fn by_name(sorted: Vec<T>, paging: &Paging, name: impl Fn(&T) -> &str) -> Self {
+        let after = paging.cursor.as_deref().unwrap_or_default();
+        let from = if after.is_empty() { 0 } else { sorted.partition_point(|item| name(item) <= after) };
+        let total = sorted.len();
+        let items: Vec<T> = sorted.into_iter().skip(from).take(paging.limit.into()).collect();
+        let next = items.last().filter(|_| from + items.len() < total).map(|item| name(item).to_owned());
+        Self { items, next }
     }
 }
 
@@ -66,16 +92,17 @@ mod tests {
     use super::*;
 
     async fn paging(query: &str) -> Result<Paging, String> {
-        let request = Request::builder().uri(format!("/v1/events?{query}")).body(()).unwrap();
+        let request = Request::builder().uri(format!("/v1/keys?{query}")).body(()).unwrap();
         let mut parts = request.into_parts().0;
-        Paging::from_request_parts(&mut parts, &()).await.map_err(|problem| problem.detail().to_owned())
+        let list = List::<()>::from_request_parts(&mut parts, &()).await;
+        list.map(|list| list.paging).map_err(|problem| problem.detail().to_owned())
     }
 
     #[tokio::test]
-    async fn the_limit_is_bounded_and_other_parameters_are_left_alone() {
+    async fn the_limit_is_bounded() {
         assert_eq!(paging("").await, Ok(Paging { limit: LIMIT_DEFAULT, cursor: None }));
         let third = Paging { limit: 500, cursor: Some("a b".to_owned()) };
-        assert_eq!(paging("receiver=bloom&limit=500&cursor=a%20b").await, Ok(third));
+        assert_eq!(paging("limit=500&cursor=a%20b").await, Ok(third));
         for query in ["limit=0", "limit=501", "limit=many", "limit=-1"] {
             assert_eq!(
                 paging(query).await,
@@ -84,5 +111,17 @@ mod tests {
             );
         }
         assert!(paging(&format!("cursor={}", "x".repeat(513))).await.is_err());
+    }
+
+    #[test]
+    fn pages_by_name_meet_and_do_not_overlap() {
+        let page = |cursor: Option<&str>| {
+            let paging = Paging { limit: 2, cursor: cursor.map(ToOwned::to_owned) };
+            Page::by_name(vec!["a", "b", "c"], &paging, |name| *name)
+        };
+        assert_eq!(page(None), Page { items: vec!["a", "b"], next: Some("b".to_owned()) });
+        assert_eq!(page(Some("b")), Page { items: vec!["c"], next: None });
+        assert_eq!(page(Some("aa")), Page { items: vec!["b", "c"], next: None });
+        assert_eq!(page(Some("z")), Page { items: Vec::new(), next: None });
     }
 }

@@ -1,7 +1,7 @@
 //! Errors as RFC 9457 `application/problem+json`, with every code in one table.
 //!
-//! `type` is a relative reference, `/errors/<code with dashes>`, so that it resolves wherever the
-//! broker runs. A detail says what to mend; it never holds a secret, a body or an internal error.
+//! `type` is a relative reference, `/errors/<code with dashes>`, that resolves wherever the broker
+//! runs: [`page`] answers there, from the same table. A detail says what to mend; it never holds a secret, a body or an internal error.
 
 mod code;
 mod refused;
@@ -9,15 +9,17 @@ mod refused;
 use std::future::{Ready, ready};
 use std::time::Duration;
 
+use axum::Json;
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 pub use code::Code;
 pub use refused::refused;
 
+use super::query::Path;
 use crate::domain::id::CorrelationId;
 
 /// The content type of a problem.
@@ -120,6 +122,23 @@ impl Problem {
         }
         Value::Object(json)
     }
+
+    /// Reads back what [`Self::json`] made, but for the request that it was tied to.
+    pub fn read(mut json: Map<String, Value>) -> Option<Self> {
+        let text = |json: &mut Map<String, Value>, name: &str| match json.shift_remove(name) {
+            Some(Value::String(text)) => Some(text),
+            _ => None,
+        };
+        let code = text(&mut json, "code")?;
+        let code = Code::ALL.iter().find(|known| known.as_str() == code)?;
+        let mut problem = Self::new(*code, text(&mut json, "detail")?);
+        problem.tenant_id = text(&mut json, "tenantId");
+        for standard in ["type", "title", "status", "correlationId"] {
+            json.shift_remove(standard);
+        }
+        problem.members = json;
+        Some(problem)
+    }
 }
 
 impl IntoResponse for Problem {
@@ -142,7 +161,9 @@ impl IntoResponse for Problem {
 
 /// The answer for a path that doesn't exist, as a router's fallback.
 pub fn not_found() -> Ready<Problem> {
-    ready(Problem::new(Code::NotFound, "there is nothing at this path; /openapi.json lists what there is"))
+    let detail = "there is nothing at this path; events are posted to /v1/events, and what operators read and \
+                  steer is below /v1";
+    ready(Problem::new(Code::NotFound, detail))
 }
 
 /// The answer for a method that a path doesn't have, as a router's fallback for those.
@@ -151,10 +172,23 @@ pub fn method_not_allowed() -> Ready<Problem> {
     ready(Problem::new(Code::MethodNotAllowed, detail))
 }
 
+/// `GET /errors/{slug}`: what a problem's `type` points to, open to anyone.
+pub async fn page(Path(slug): Path<String>) -> Result<Json<Value>, Problem> {
+    let uri = format!("/errors/{slug}");
+    let found = Code::ALL.iter().find(|code| code.type_uri() == uri);
+    let code = found.ok_or_else(|| Problem::new(Code::NotFound, "there is no problem of this name"))?;
+    Ok(Json(json!({
+        "type": uri,
+        "title": code.title(),
+        "status": code.status().as_u16(),
+        "code": code.as_str(),
+        "meaning": code.meaning(),
+        "mend": code.mend(),
+    })))
+}
+
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
@@ -170,6 +204,15 @@ mod tests {
              \"status\":422,\"detail\":\"`data` doesn't fit the schema\",\"code\":\"event.schema_invalid\",\
              \"correlationId\":\"cid-1\",\"tenantId\":\"org_1\",\"errors\":[{\"path\":\"/amount\"}]}"
         );
+    }
+
+    #[test]
+    fn a_problem_is_read_back_without_its_request() {
+        let problem = Problem::new(Code::RequestInvalid, "no").tenant("org_1").with("field", json!("q"));
+        let tied = problem.clone().correlation(CorrelationId::new("cid-1").unwrap()).json();
+        let Value::Object(json) = tied else { panic!("{tied}") };
+        assert_eq!(Problem::read(json), Some(problem));
+        assert_eq!(Problem::read(Map::new()), None);
     }
 
     #[test]

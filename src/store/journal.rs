@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub use filter::{Filter, Page, ShownState, WhyParked};
+pub use filter::{Filter, Page, ShownReason, ShownState, WhyParked};
 pub use list::PAGE_ITEMS_MAX;
 pub use lookup::Found;
 pub use purge::Purged;

@@ -25,7 +25,7 @@ fn help_names_every_verb() {
       help      Print this message or the help of the given subcommand(s)
 
     Options:
-          --config <FILE>  The settings; `config.toml` in the working directory if there is one
+          --config <FILE>  The settings; by default the file in CAMINO_CONFIG, or `config.toml`
       -h, --help           Print help
       -V, --version        Print version
     ");
@@ -33,7 +33,7 @@ fn help_names_every_verb() {
 
 #[test]
 fn every_verb_explains_itself() {
-    let verbs = ["serve", "demo", "bench", "send", "verify", "registry"];
+    let verbs = ["serve", "explain", "keys", "demo", "bench", "send", "verify", "registry"];
     let told: Vec<String> = verbs.iter().map(|verb| Place::new().run(&[verb, "--help"]).told()).collect();
     assert_snapshot!("verbs", told.join("\n\n"));
 }

@@ -9,6 +9,8 @@ mod demo;
 #[cfg(test)]
 mod help;
 #[cfg(test)]
+mod operate;
+#[cfg(test)]
 mod readme;
 #[cfg(test)]
 mod refusals;

@@ -27,6 +27,8 @@ use crate::draft::{Draft, PAYMENT};
 
 pub const EVENTS: &str = "/v1/events";
 pub const BATCH: &str = "/v1/events/batch";
+/// The first administrator's key.
+pub const ADMIN_KEY: &str = "the-key-of-the-first-administrator";
 /// Apps that may post, each with a secret of its own.
 const SENDERS: [&str; 4] = ["caracol", "colectiva", "constanza", "hoja"];
 
@@ -68,6 +70,7 @@ impl Setup {
     fn at(clock: Arc<dyn Clock>) -> Self {
         let mut config = Config::default();
         config.server.listen = "127.0.0.1:0".parse().unwrap();
+        config.server.admin_key = Some(Secret::new(ADMIN_KEY).unwrap());
         config.store.free_bytes_min = 1 << 20;
         config.delivery.allowed_networks = vec!["127.0.0.0/8".parse().unwrap()];
         config.delivery.retry.first = Duration::from_millis(10);

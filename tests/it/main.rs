@@ -1,10 +1,13 @@
 //! The whole broker over real HTTP: the real `App` on a free port with a store of its own, signed posts
-//! in, fake receivers out. Every row of the two tables of answers, ingest's and delivery's, is a test here.
+//! in, fake receivers out. Every row of the two tables of answers, ingest's and delivery's, is a test here,
+//! and every route of the management API.
 //!
 //! Waits end by signal or by what the broker says of itself at `/metrics`, never by time alone.
 
 #[cfg(test)]
 mod accepted;
+#[cfg(test)]
+mod admin;
 #[cfg(test)]
 mod app;
 #[cfg(test)]
@@ -17,6 +20,8 @@ mod client;
 mod dead;
 #[cfg(test)]
 mod delivered;
+#[cfg(test)]
+mod desk;
 #[cfg(test)]
 mod draft;
 #[cfg(test)]

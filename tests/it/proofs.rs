@@ -173,3 +173,64 @@ async fn failed_proofs_are_slowed_past_100_a_minute_while_a_valid_proof_is_not()
     clock.advance(Duration::from_mins(1));
     app.post(EVENTS, &bad, body).await.problem(401, REFUSED);
 }
+
+/// The headers of a JSON body that comes with a key.
+fn keyed(key: &str) -> Headers {
+    headers(&[("content-type", "application/json"), ("authorization", &format!("Bearer {key}"))])
+}
+
+#[tokio::test]
+async fn a_bearer_key_proves_the_source_it_is_bound_to_and_no_other() {
+    let app = Setup::new().start().await;
+    let (key_id, key) = app.desk().make_key("events:write", Some("colectiva")).await;
+    let (_, reads) = app.desk().make_key("admin", None).await;
+    let body = app.payment(1).body();
+    app.post(EVENTS, &keyed(&key), body.clone()).await.taken(202);
+    let other_header = headers(&[("content-type", "application/json"), ("x-api-key", &key)]);
+    app.post(EVENTS, &other_header, app.payment(2).body()).await.taken(202);
+    let batch = format!("{{\"events\":[{},{}]}}", app.payment(3).body(), app.payment(4).body());
+    let json = app.post("/v1/events/batch", &keyed(&key), batch).await.taken(200);
+    assert!(json["items"].as_array().unwrap().iter().all(|item| item["status"] == "accepted"), "{json}");
+    let path = format!("/v1/events/{}", crate::draft::id(1));
+    assert_eq!(app.desk().until(&path, |event| event["proof"].is_string()).await["proof"], "bearer");
+    let wrong = app.draft(5, "hoja", "sale.completed", crate::draft::SALE).body();
+    let unproven = refused(&app, &keyed(&key), &wrong).await;
+    for other in [reads.as_str(), crate::app::ADMIN_KEY, "cmn_guess"] {
+        assert_eq!(refused(&app, &keyed(other), &body).await, unproven, "no scope includes events:write");
+    }
+    // A key that proves nothing takes nothing away from a signature.
+    let mut both = app.signed("hoja", &wrong);
+    both.push(("x-api-key".to_owned(), key.clone()));
+    app.post(EVENTS, &both, wrong.clone()).await.taken(202);
+    app.desk().ask(http::Method::DELETE, &format!("/v1/keys/{key_id}"), "").await.taken(200);
+    assert_eq!(refused(&app, &keyed(&key), &app.payment(6).body()).await, unproven, "revoked");
+}
+
+#[tokio::test]
+async fn a_bearer_key_is_refused_past_its_end() {
+    let clock = ManualClock::default();
+    let app = Setup::on(clock.clone()).start().await;
+    let end = clock.now().plus(Duration::from_mins(10)).rfc3339();
+    let body = serde_json::json!({
+        "name": "backfill", "scopes": ["events:write"], "source": "colectiva", "expiresAt": end
+    });
+    let made = app.desk().post("/v1/keys", &body.to_string()).await.taken(201);
+    let key = made["key"].as_str().unwrap();
+    app.post(EVENTS, &keyed(key), app.payment(1).body()).await.taken(202);
+    clock.advance(Duration::from_mins(11));
+    refused(&app, &keyed(key), &app.payment(2).body()).await;
+}
+
+#[tokio::test]
+async fn a_backfill_by_key_may_carry_old_times_and_a_signed_event_may_not() {
+    let app = Setup::new().start().await;
+    let (_, key) = app.desk().make_key("events:write", Some("colectiva")).await;
+    for (n, time) in [(1, "\"2019-01-01T00:00:00Z\""), (2, "\"2099-01-01T00:00:00Z\"")] {
+        let draft = app.payment(n).with("timestamp", time);
+        let code = if n == 1 { "event.too_old" } else { "event.in_future" };
+        app.send(&draft).await.problem(422, code);
+        app.post(EVENTS, &keyed(&key), draft.body()).await.taken(202);
+        let json = app.post(EVENTS, &keyed(&key), draft.body()).await.taken(200);
+        assert_eq!(json["status"], "duplicate");
+    }
+}

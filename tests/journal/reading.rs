@@ -7,7 +7,9 @@ use camino_broker::domain::id::{AppSlug, DeliveryId, EventId, EventType};
 use camino_broker::domain::outcome::Reason;
 use camino_broker::domain::routing::{DriftNote, QuarantineReason};
 use camino_broker::domain::time::Millis;
-use camino_broker::store::journal::{Error, Filter, Found, Page, Reader, Retention, ShownState, Writer};
+use camino_broker::store::journal::{
+    Error, Filter, Found, Page, Reader, Retention, ShownReason, ShownState, Writer,
+};
 use camino_broker::store::log::EngineKind;
 use camino_broker::store::outbox::Outbox;
 use camino_broker::store::outbox::index::Kept;
@@ -87,7 +89,7 @@ async fn every_list_pages_to_its_end_without_a_repeat() {
     assert_eq!(in_state(Filter::default(), ShownState::Dead), [(507, 0), (0, 1)]);
     assert_eq!(in_state(to("y"), ShownState::Pending).len(), 29);
     assert_eq!(in_state(to("y"), ShownState::Cancelled).len(), 0);
-    let of_reason = Filter { reason: Some(Reason::Status), ..Filter::default() };
+    let of_reason = Filter { reason: Some(ShownReason::Attempt(Reason::Status)), ..Filter::default() };
     assert_eq!(list(&of_reason, 1), [(100, 1), (7, 0)]);
     let events = all(|cursor| reader.events(&Filter::default(), cursor, 100, &nobody));
     assert_eq!(events.len(), 3_000);
@@ -132,6 +134,25 @@ async fn what_waits_for_a_parked_receiver_is_shown_as_parked() {
     assert_eq!(count(to("y"), ShownState::Pending), 0);
     assert_eq!(count(Filter::default(), ShownState::Parked), 29);
     assert_eq!(count(Filter::default(), ShownState::Pending), 105);
+    let waits = |word, state| {
+        let filter = Filter { reason: Some(ShownReason::Waits(word)), state, ..Filter::default() };
+        let rows = all(|cursor| reader.deliveries(&filter, cursor, 10, &only_y));
+        assert!(rows.iter().all(|row| row.reason.as_deref() == Some(word) && row.receiver == "y"));
+        rows.len()
+    };
+    // One of the 29 was tried before, and says why it failed.
+    assert_eq!(waits("paused", None), 28);
+    assert_eq!(waits("paused", Some(ShownState::Parked)), 28);
+    assert_eq!(waits("paused", Some(ShownState::Pending)), 0);
+    assert_eq!(waits("breaker_open", None), 0);
+    let of = |state, receiver: Option<&str>| {
+        let receiver = receiver.map(slug);
+        let filter = Filter { state: Some(state), receiver, ..Filter::default() };
+        all(|cursor| reader.events(&filter, cursor, 10, &only_y)).len()
+    };
+    assert_eq!((of(ShownState::Parked, None), of(ShownState::Parked, Some("x"))), (29, 0));
+    assert_eq!((of(ShownState::Dead, None), of(ShownState::Dead, Some("y"))), (2, 1));
+    assert_eq!((of(ShownState::Delivered, None), of(ShownState::Cancelled, None)), (2_894, 0));
     let stats = reader.stats(&only_y).unwrap();
     assert_eq!((stats.events, stats.quarantined), (3_000, 0));
     let y = &stats.receivers[1];
@@ -215,7 +236,7 @@ async fn drift_is_counted_by_field() {
     let (mut writer, reader) = camino_broker::store::journal::open(&bench.path()).unwrap();
     writer.begin(&outbox).unwrap();
     writer.follow(&outbox).unwrap();
-    let rows = all(|cursor| reader.drift(cursor, 1));
+    let rows = all(|cursor| reader.drift(&Filter::default(), cursor, 1));
     assert_eq!(rows.len(), 2);
     assert_eq!((rows[0].field.as_str(), rows[0].count, rows[0].problem.as_str()), ("data.amount", 3, "is 2"));
     assert_eq!(rows[1].count, 1);

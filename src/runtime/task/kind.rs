@@ -61,6 +61,8 @@ task_kinds! {
     Journal: "journal", Finish, ShutDown;
     /// Answers reads and writes of the control database.
     Control: "control", Finish, ShutDown;
+    /// Carries out one change that was asked over HTTP.
+    Change: "change", Finish, Log;
     /// Releases quarantined events of types that the registry has learned.
     Quarantine: "quarantine", Abort, Log;
     /// Rewrites the outbox without what was removed.

@@ -125,7 +125,12 @@ impl Overlay {
 
     /// Takes over what a patch says.
     pub fn apply(&mut self, patch: Patch) {
-        self.paused = patch.paused.unwrap_or(self.paused);
+        self.paused = match patch.paused {
+            Change::Keep => self.paused,
+            // No config pauses.
+            Change::Reset => false,
+            Change::Set(paused) => paused,
+        };
         patch.url.apply(&mut self.url);
         patch.in_flight_max.apply(&mut self.in_flight_max);
         patch.rate_per_second.apply(&mut self.rate_per_second);
@@ -137,7 +142,7 @@ impl Overlay {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Patch {
     /// See [`Overlay::paused`].
-    pub paused: Option<bool>,
+    pub paused: Change<bool>,
     /// See [`Overlay::url`].
     pub url: Change<Url>,
     /// See [`Overlay::in_flight_max`].
@@ -247,6 +252,8 @@ mod tests {
         assert_eq!(overlay, Overlay { paused: true, ..Overlay::default() });
         overlay.apply(patch("{}").unwrap());
         assert!(overlay.paused);
+        overlay.apply(patch(r#"{"paused":null}"#).unwrap());
+        assert!(overlay.is_empty());
     }
 
     #[test]

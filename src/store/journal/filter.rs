@@ -8,6 +8,7 @@ use super::Error;
 use super::slot::State;
 use crate::domain::id::{AppSlug, EventType};
 use crate::domain::outcome::Reason;
+use crate::domain::routing::QuarantineReason;
 use crate::domain::scheduler::LaneId;
 use crate::domain::time::Millis;
 
@@ -60,6 +61,39 @@ impl ShownState {
     }
 }
 
+/// Why a delivery waits or is dead, as lists show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShownReason {
+    /// What its last attempt came to.
+    Attempt(Reason),
+    /// It was not tried yet, and its receiver is parked: one of [`ShownReason::WAITS`].
+    Waits(&'static str),
+}
+
+impl ShownReason {
+    /// Why receivers are parked.
+    pub const WAITS: [&'static str; 3] = ["paused", "disabled", "breaker_open"];
+
+    /// The word in answers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Attempt(reason) => reason.as_str(),
+            Self::Waits(word) => word,
+        }
+    }
+
+    /// Reads the word back.
+    pub fn parse(word: &str) -> Option<Self> {
+        let waits = || Self::WAITS.into_iter().find(|known| *known == word).map(Self::Waits);
+        Reason::parse(word).map(Self::Attempt).or_else(waits)
+    }
+
+    /// Every word.
+    pub fn words() -> impl Iterator<Item = &'static str> {
+        Reason::ALL.iter().map(|reason| reason.as_str()).chain(Self::WAITS)
+    }
+}
+
 /// What to list. Everything given must hold.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
@@ -71,10 +105,12 @@ pub struct Filter {
     pub event_type: Option<EventType>,
     /// Of this organization.
     pub organization: Option<String>,
-    /// In this state. Deliveries only.
+    /// In this state; events that have a delivery in it.
     pub state: Option<ShownState>,
     /// Waiting or dead for this reason. Deliveries only.
-    pub reason: Option<Reason>,
+    pub reason: Option<ShownReason>,
+    /// In quarantine, now or before, for this reason. Events only.
+    pub held: Option<QuarantineReason>,
     /// Accepted then or later.
     pub since: Option<Millis>,
     /// Accepted then or earlier.
@@ -151,6 +187,14 @@ mod tests {
         assert_eq!(Place { seq: 7, lane: 2 }.seq_max(), Some(7));
         assert!(Place { seq: 7, lane: 2 }.has_shown(7, 2));
         assert!(!Place { seq: 7, lane: 2 }.has_shown(7, 3));
+    }
+
+    #[test]
+    fn a_reason_survives_its_word() {
+        for word in ShownReason::words() {
+            assert_eq!(ShownReason::parse(word).map(ShownReason::as_str), Some(word));
+        }
+        assert_eq!(ShownReason::parse("because"), None);
     }
 
     #[test]

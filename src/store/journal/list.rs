@@ -9,13 +9,14 @@ use rusqlite::params;
 
 use super::Error;
 use super::batch::ALL_EVENTS;
-use super::filter::{Filter, Page, Place, ShownState, WhyParked};
+use super::filter::{Filter, Page, Place, ShownReason, ShownState, WhyParked};
 use super::reader::{Reader, STORED, Snapshot, Stored, at};
 use super::rows::{DeliveryRow, DriftRow, EventRow, ReceiverStats, Stats};
-use super::scan::{Plan, Whole, walk};
+use super::scan::{Plan, SCAN_EVENTS_MAX, Wanted, Whole, walk};
 use super::slot::{Slot, State};
-use crate::domain::outcome::Reason;
+use crate::domain::routing::QuarantineReason;
 use crate::domain::scheduler::LaneId;
+use crate::domain::time::Millis;
 
 /// Most items of one page.
 pub const PAGE_ITEMS_MAX: usize = 500;
@@ -34,17 +35,26 @@ impl Reader {
             return Ok(Page { items: Vec::new(), next: None });
         };
         self.read(|snapshot| {
-            let lane = filter.receiver.as_ref().map(|receiver| snapshot.lane(receiver));
-            if lane == Some(None) {
+            let lanes = lanes(snapshot, filter, parked);
+            let of_lanes = filter.receiver.is_some() || filter.state.is_some();
+            if of_lanes && lanes.is_empty() {
                 return Ok(Page { items: Vec::new(), next: None });
             }
-            let lane = lane.flatten();
-            let whole = if lane.is_some() { Whole::OfLanes } else { Whole::All };
-            let plan = Plan { lanes: lane.into_iter().collect(), whole, rows: &[], first_only: true };
+            let plan = if filter.state.is_some() {
+                Plan { first_only: true, ..Plan::deliveries(filter, lanes) }
+            } else if of_lanes {
+                Plan { lanes, whole: Whole::OfLanes, rows: &[], first_only: true }
+            } else {
+                Plan { lanes: Vec::new(), whole: Whole::All, rows: &[], first_only: true }
+            };
             let mut pager = Pager::new(limit);
             let gave_up = walk(snapshot, &plan, filter, from, &mut |event| {
-                let is_sent = |lane| event.slots.iter().any(|(other, _)| *other == lane);
-                if lane.is_some_and(|lane| !is_sent(lane)) {
+                let is_of = |(lane, slot): &(LaneId, Slot)| {
+                    plan.lanes.binary_search(lane).is_ok() && state_matches(*slot, &plan, filter)
+                };
+                let is_wanted = (!of_lanes || event.slots.iter().any(is_of))
+                    && is_held_for(snapshot, &event, filter.held)?;
+                if !is_wanted {
                     return Ok(ControlFlow::Continue(()));
                 }
                 pager.push(Place::after(event.seq), || snapshot.event(&event, parked))
@@ -62,9 +72,16 @@ impl Reader {
         parked: WhyParked<'_>,
     ) -> Result<Page<DeliveryRow>, Error> {
         let place = Place::read(cursor)?;
+        let mut filter = filter.clone();
+        if matches!(filter.reason, Some(ShownReason::Waits(_))) {
+            // Only what is parked is shown with such a reason.
+            if *filter.state.get_or_insert(ShownState::Parked) != ShownState::Parked {
+                return Ok(Page { items: Vec::new(), next: None });
+            }
+        }
         self.read(|snapshot| {
-            let plan = Plan::deliveries(filter, lanes(snapshot, filter, parked));
-            list(snapshot, &plan, filter, (place, limit), parked)
+            let plan = Plan::deliveries(&filter, lanes(snapshot, &filter, parked));
+            list(snapshot, &plan, &filter, (place, limit), parked)
         })
     }
 
@@ -87,39 +104,74 @@ impl Reader {
 
     /// Events in quarantine.
     pub fn quarantine(&self, cursor: Option<&str>, limit: usize) -> Result<Page<EventRow>, Error> {
+        self.quarantined(&Filter::default(), cursor, limit)
+    }
+
+    /// Events in quarantine that `filter` lets through. They have no deliveries to filter by.
+    pub fn quarantined(
+        &self,
+        filter: &Filter,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<EventRow>, Error> {
         let place = Place::read(cursor)?;
         let Some(from) = place.map_or(Some(u64::MAX >> 1), |place| place.seq.checked_sub(1)) else {
             return Ok(Page { items: Vec::new(), next: None });
         };
         self.read(|snapshot| {
+            let mut pager = Pager::new(limit);
+            let Some(wanted) = Wanted::by(snapshot, filter)? else { return Ok(pager.page(None)) };
             let sql = format!(
                 "SELECT {STORED} FROM events WHERE held = 1 AND seq <= ?1 ORDER BY seq DESC LIMIT ?2"
             );
             let mut statement = snapshot.tx.prepare_cached(&sql)?;
-            let rows = i64::try_from(bounded(limit) + 1).unwrap_or(i64::MAX);
-            let mut rows = statement.query([from.cast_signed(), rows])?;
-            let mut pager = Pager::new(limit);
+            let mut rows = statement.query([from.cast_signed(), SCAN_EVENTS_MAX.cast_signed()])?;
+            let mut looked = 0;
             while let Some(row) = rows.next()? {
                 let event = Stored::read(row)?;
-                let _ = pager.push(Place::after(event.seq), || snapshot.event(&event, &|_| None))?;
+                looked += 1;
+                let is_wanted = wanted.lets(&event)
+                    && wanted.finds(snapshot, &event)?
+                    && is_held_for(snapshot, &event, filter.held)?;
+                let place = Place::after(event.seq);
+                if is_wanted && pager.push(place, || snapshot.event(&event, &|_| None))?.is_break() {
+                    break;
+                }
+                if looked == SCAN_EVENTS_MAX {
+                    return Ok(pager.page(Some(event.seq)));
+                }
             }
             Ok(pager.page(None))
         })
     }
 
-    /// Departures from the registry, by source, type and field.
-    pub fn drift(&self, cursor: Option<&str>, limit: usize) -> Result<Page<DriftRow>, Error> {
+    /// Departures from the registry, by source, type and field. Of `filter` count the source, the type, and
+    /// since and until as the last and the first time that one was seen.
+    pub fn drift(
+        &self,
+        filter: &Filter,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<DriftRow>, Error> {
         let mut parts = cursor.unwrap_or("0.0.").splitn(3, '.');
         let number = |text: Option<&str>| text.and_then(|text| text.parse::<i64>().ok());
         let place = (number(parts.next()), number(parts.next()), parts.next());
         let (Some(source), Some(event_type), Some(field)) = place else { return Err(Error::Cursor) };
         self.read(|snapshot| {
-            let sql = "SELECT source, type, field, n, first_seen, last_seen, problem, event_id FROM drift
-                WHERE (source, type, field) > (?1, ?2, ?3) ORDER BY source, type, field LIMIT ?4";
             let (mut items, mut last) = (Vec::new(), None);
+            let Some(wanted) = Wanted::by(snapshot, filter)? else { return Ok(Page { items, next: None }) };
+            let sql = "SELECT source, type, field, n, first_seen, last_seen, problem, event_id FROM drift
+                WHERE (source, type, field) > (?1, ?2, ?3)
+                    AND (?5 IS NULL OR source = ?5) AND (?6 IS NULL OR type = ?6)
+                    AND (?7 IS NULL OR last_seen >= ?7) AND (?8 IS NULL OR first_seen <= ?8)
+                ORDER BY source, type, field LIMIT ?4";
+            let time = |at: Option<Millis>| at.map(|at| at.0.cast_signed());
             let rows = i64::try_from(bounded(limit) + 1).unwrap_or(i64::MAX);
             let mut statement = snapshot.tx.prepare_cached(sql)?;
-            let mut rows = statement.query(params![source, event_type, field, rows])?;
+            let (since, until) = (time(filter.since), time(filter.until));
+            let values =
+                params![source, event_type, field, rows, wanted.source, wanted.event_type, since, until];
+            let mut rows = statement.query(values)?;
             while let Some(row) = rows.next()? {
                 if items.len() == bounded(limit) {
                     return Ok(Page { items, next: last });
@@ -185,7 +237,10 @@ fn lanes(snapshot: &Snapshot<'_>, filter: &Filter, parked: WhyParked<'_>) -> Vec
     };
     lanes.retain(|lane| match filter.state {
         Some(ShownState::Pending) => snapshot.parked(*lane, parked).is_none(),
-        Some(ShownState::Parked) => snapshot.parked(*lane, parked).is_some(),
+        Some(ShownState::Parked) => snapshot.parked(*lane, parked).is_some_and(|why| match filter.reason {
+            Some(ShownReason::Waits(word)) => word == why,
+            _ => true,
+        }),
         _ => true,
     });
     lanes.sort_unstable();
@@ -204,7 +259,7 @@ fn list(
     if plan.lanes.is_empty() {
         return Ok(pager.page(None));
     }
-    let reason = filter.reason.map(Reason::as_str);
+    let reason = filter.reason.map(ShownReason::as_str);
     let gave_up = walk(snapshot, plan, filter, from, &mut |event| {
         let mut slots = event.slots.clone();
         slots.sort_unstable_by_key(|(lane, _)| *lane);
@@ -234,6 +289,21 @@ fn state_matches(slot: Slot, plan: &Plan, filter: &Filter) -> bool {
         Some(ShownState::Parked) => slot.state() == State::Pending,
         Some(state) => ShownState::of(slot.state(), false) == state,
     }
+}
+
+/// Whether the event is or was in quarantine for `reason`.
+fn is_held_for(
+    snapshot: &Snapshot<'_>,
+    event: &Stored,
+    reason: Option<QuarantineReason>,
+) -> rusqlite::Result<bool> {
+    let Some(reason) = reason else { return Ok(true) };
+    if event.held == 0 {
+        return Ok(false);
+    }
+    let sql = "SELECT held_reason IS ?2 FROM events WHERE seq = ?1";
+    let values = params![event.seq.cast_signed(), reason.as_str()];
+    snapshot.tx.prepare_cached(sql)?.query_row(values, |row| row.get(0))
 }
 
 fn bounded(limit: usize) -> usize {

@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 use rusqlite::{OptionalExtension as _, named_params};
 
 use super::SEGMENT_EVENTS;
-use super::filter::{Filter, ShownState};
+use super::filter::{Filter, ShownReason, ShownState};
 use super::reader::{STORED, Snapshot, Stored, correlation};
 use super::slot::State;
 use crate::domain::id::{AppSlug, DeliveryId, EventId, EventType};
@@ -51,7 +51,8 @@ pub(super) struct Plan {
 impl Plan {
     /// Where deliveries that match `filter` may be, to `lanes`.
     pub(super) fn deliveries(filter: &Filter, lanes: Vec<LaneId>) -> Self {
-        let by_rows = filter.reason.is_some();
+        // What no attempt was made of has no row.
+        let by_rows = matches!(filter.reason, Some(ShownReason::Attempt(_)));
         let all = if filter.receiver.is_some() { Whole::OfLanes } else { Whole::All };
         let (whole, rows): (_, &'static [State]) = match filter.state {
             None if by_rows => {
@@ -65,12 +66,16 @@ impl Plan {
         };
         Self { lanes, whole, rows, first_only: false }
     }
+
+    fn takes(&self, event: &Stored) -> bool {
+        !self.first_only || event.generation == 0
+    }
 }
 
 /// The filter's parts that the walk judges, by their numbers.
-struct Wanted<'a> {
-    source: Option<i64>,
-    event_type: Option<i64>,
+pub(super) struct Wanted<'a> {
+    pub(super) source: Option<i64>,
+    pub(super) event_type: Option<i64>,
     filter: &'a Filter,
 }
 
@@ -83,17 +88,11 @@ pub(super) fn walk(
     from: u64,
     visit: &mut dyn FnMut(Stored) -> rusqlite::Result<ControlFlow<()>>,
 ) -> rusqlite::Result<Option<u64>> {
-    let number = |name: Option<&str>| name.map(|name| snapshot.number(name)).transpose();
-    let source = number(filter.source.as_ref().map(AppSlug::as_str))?;
-    let event_type = number(filter.event_type.as_ref().map(EventType::as_str))?;
-    if source == Some(None) || event_type == Some(None) {
-        return Ok(None);
-    }
-    let wanted = Wanted { source: source.flatten(), event_type: event_type.flatten(), filter };
+    let Some(wanted) = Wanted::by(snapshot, filter)? else { return Ok(None) };
     let named = named_events(snapshot, filter)?;
     if !named.is_empty() {
         for seq in named.into_iter().rev().filter(|seq| *seq <= from) {
-            if let Some(event) = snapshot.stored(seq)?.filter(|event| wanted.lets(event, plan))
+            if let Some(event) = snapshot.stored(seq)?.filter(|event| plan.takes(event) && wanted.lets(event))
                 && visit(event)?.is_break()
             {
                 break;
@@ -128,19 +127,30 @@ pub(super) fn walk(
     Ok(None)
 }
 
-impl Wanted<'_> {
-    /// Whether the event itself matches; the same as the statement in [`whole_segment`], and `q`.
-    fn lets(&self, event: &Stored, plan: &Plan) -> bool {
+impl<'a> Wanted<'a> {
+    /// What `filter` wants; `None` if no event ever was of that source or type.
+    pub(super) fn by(snapshot: &Snapshot<'_>, filter: &'a Filter) -> rusqlite::Result<Option<Self>> {
+        let number = |name: Option<&str>| name.map(|name| snapshot.number(name)).transpose();
+        let source = number(filter.source.as_ref().map(AppSlug::as_str))?;
+        let event_type = number(filter.event_type.as_ref().map(EventType::as_str))?;
+        if source == Some(None) || event_type == Some(None) {
+            return Ok(None);
+        }
+        Ok(Some(Self { source: source.flatten(), event_type: event_type.flatten(), filter }))
+    }
+
+    /// Whether the event itself matches, `q` left out; the same as the statement in [`whole_segment`].
+    pub(super) fn lets(&self, event: &Stored) -> bool {
         let Filter { organization, since, until, .. } = self.filter;
         self.source.is_none_or(|source| source == event.source)
             && self.event_type.is_none_or(|event_type| event_type == event.event_type)
             && organization.as_ref().is_none_or(|organization| *organization == event.organization)
             && since.is_none_or(|since| event.accepted_at >= since)
             && until.is_none_or(|until| event.accepted_at <= until)
-            && (!plan.first_only || event.generation == 0)
     }
 
-    fn finds(&self, snapshot: &Snapshot<'_>, event: &Stored) -> rusqlite::Result<bool> {
+    /// Whether `q` is found in it.
+    pub(super) fn finds(&self, snapshot: &Snapshot<'_>, event: &Stored) -> rusqlite::Result<bool> {
         let Some(q) = self.filter.q.as_deref() else { return Ok(true) };
         if event.event_id.contains(q) || event.organization.contains(q) {
             return Ok(true);
@@ -323,7 +333,7 @@ fn rows_of_segment(
     visit: &mut dyn FnMut(Stored) -> rusqlite::Result<ControlFlow<()>>,
 ) -> rusqlite::Result<ControlFlow<()>> {
     for seq in seqs.into_iter().rev() {
-        if let Some(event) = snapshot.stored(seq)?.filter(|event| wanted.lets(event, plan))
+        if let Some(event) = snapshot.stored(seq)?.filter(|event| plan.takes(event) && wanted.lets(event))
             && wanted.finds(snapshot, &event)?
             && visit(event)?.is_break()
         {

@@ -1,0 +1,18 @@
+//! Every route of the management API over HTTP: what it answers, whom it answers, and what it changes.
+
+mod access;
+mod audit;
+mod dead_letters;
+mod deliveries;
+mod drift;
+mod endpoints;
+mod events;
+mod explain;
+mod gone;
+mod idempotency;
+mod keys;
+mod put;
+mod quarantine;
+mod registry;
+mod rotation;
+mod stats;

@@ -1,0 +1,83 @@
+//! `/v1/keys`: made, shown once, listed without their text, refused once revoked or expired.
+
+use std::time::Duration;
+
+use camino_broker::runtime::clock::Clock as _;
+use camino_broker::testing::clock::ManualClock;
+use http::Method;
+use serde_json::json;
+
+use crate::app::Setup;
+use crate::desk::{each, names};
+
+#[tokio::test]
+async fn a_key_is_shown_once_and_works_until_it_is_revoked() {
+    let app = Setup::new().start().await;
+    let desk = app.desk();
+    let body = json!({ "name": "the dashboard", "scopes": ["read"] }).to_string();
+    let made = desk.post("/v1/keys", &body).await.taken(201);
+    assert_eq!(names(&made), ["keyId", "key"]);
+    let (id, key) = (made["keyId"].as_str().unwrap(), made["key"].as_str().unwrap());
+    app.desk_of(key).get("/v1/stats").await;
+    let listed = desk.items("/v1/keys").await;
+    let wanted = ["keyId", "name", "scopes", "source", "createdAt", "expiresAt", "revokedAt", "lastUsedAt"];
+    assert_eq!(names(&listed[0]), wanted);
+    assert_eq!((&listed[0]["name"], &listed[0]["scopes"]), (&json!("the dashboard"), &json!(["read"])));
+    assert!(listed[0]["lastUsedAt"].is_string() && !listed[0].to_string().contains(key));
+    // A restart forgets neither the key nor its end.
+    let app = app.restart().await;
+    app.desk_of(key).get("/v1/stats").await;
+    // Twice is as good as once.
+    for _ in 0..2 {
+        let revoked = app.desk().ask(Method::DELETE, &format!("/v1/keys/{id}"), "").await.taken(200);
+        assert_eq!(revoked, json!({ "keyId": id, "revoked": true }));
+    }
+    app.desk_of(key).refused("/v1/stats", 401, "key.missing").await;
+    assert!(app.desk().items("/v1/keys").await[0]["revokedAt"].is_string());
+    let app = app.restart().await;
+    app.desk_of(key).refused("/v1/stats", 401, "key.missing").await;
+}
+
+#[tokio::test]
+async fn an_expired_key_is_refused() {
+    let clock = ManualClock::default();
+    let app = Setup::on(clock.clone()).start().await;
+    let end = clock.now().plus(Duration::from_secs(60)).rfc3339();
+    let body = json!({ "name": "short", "scopes": ["read"], "expiresAt": end }).to_string();
+    let made = app.desk().post("/v1/keys", &body).await.taken(201);
+    let desk = app.desk_of(made["key"].as_str().unwrap());
+    desk.get("/v1/stats").await;
+    clock.advance(Duration::from_secs(61));
+    desk.refused("/v1/stats", 401, "key.missing").await;
+}
+
+#[tokio::test]
+async fn a_key_that_could_do_nothing_or_too_much_is_not_made() {
+    let app = Setup::new().start().await;
+    let desk = app.desk();
+    for body in [
+        json!({ "name": "", "scopes": ["read"] }),
+        json!({ "name": "x", "scopes": [] }),
+        json!({ "name": "x", "scopes": ["root"] }),
+        json!({ "name": "x", "scopes": ["events:write"] }),
+        json!({ "name": "x", "scopes": ["read"], "source": "hoja" }),
+        json!({ "name": "x", "scopes": ["read"], "expiresAt": "2000-01-01T00:00:00Z" }),
+        json!({ "name": "x", "scopes": ["read"], "expires": "2100-01-01T00:00:00Z" }),
+    ] {
+        desk.post("/v1/keys", &body.to_string()).await.problem(400, "request.invalid");
+    }
+    assert!(desk.items("/v1/keys").await.is_empty());
+}
+
+#[tokio::test]
+async fn keys_are_paged() {
+    let app = Setup::new().start().await;
+    let desk = app.desk();
+    for _ in 0..5 {
+        desk.make_key("read", None).await;
+    }
+    let all = desk.items("/v1/keys").await;
+    let pages = desk.pages("/v1/keys?limit=2").await;
+    assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 1]);
+    assert_eq!(each(&pages.concat(), "keyId"), each(&all, "keyId"));
+}
