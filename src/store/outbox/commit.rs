@@ -106,7 +106,7 @@ impl Committer {
         self.draft_moves(work.moves, &mut draft);
         draft.record.parked = work.parked;
         self.encode(number, &mut draft)?;
-        self.housekeeping(&mut draft.batch);
+        self.housekeeping(&mut draft.batch)?;
         if !draft.batch.is_empty() {
             let started = self.shared.clock.monotonic();
             self.shared.log.append(&draft.batch)?;
@@ -131,7 +131,7 @@ impl Committer {
                 if event.generation == 0 {
                     let known = match here.get(&key) {
                         Some(record) => Some(record.clone()),
-                        None => self.shared.find(&key)?,
+                        None => self.shared.dedupe.find_again(self.shared.log.as_ref(), &key)?,
                     };
                     if let Some(record) = known {
                         let same = record.body == dedupe::body_digest(&event.body);
@@ -224,10 +224,11 @@ impl Committer {
     }
 
     /// Removes what nobody needs any more and moves the dedupe records on, a bounded slice a commit.
-    fn housekeeping(&mut self, batch: &mut Batch) {
+    fn housekeeping(&mut self, batch: &mut Batch) -> Result<(), Error> {
         let journalled = self.shared.journalled.load(Ordering::Acquire);
         let now = self.shared.clock.now();
-        let later = lock(&self.shared.dedupe).housekeeping(now, self.shared.options.dedupe_keep, batch);
+        let keep = self.shared.options.dedupe_keep;
+        let later = self.shared.dedupe.housekeeping(self.shared.log.as_ref(), now, keep, batch)?;
         let mut rows = 0;
         while rows < REMOVALS_PER_COMMIT
             && let Some(Doomed { space, commit, chunks }) = self.removals.pop_front()
@@ -246,6 +247,7 @@ impl Committer {
             self.record_rows.pop_front();
             self.removals.push_back(Doomed { space: Space::Moves, commit, chunks });
         }
+        Ok(())
     }
 
     /// Makes a durable commit visible and answers those who wait for it. Nothing of it may be seen
@@ -262,7 +264,7 @@ impl Committer {
         }
         // After the index, which has the receivers' names that a repeat's answer needs.
         if !dedupe.is_empty() {
-            lock(&self.shared.dedupe).remember(number, dedupe_chunks, dedupe);
+            self.shared.dedupe.remember(number, dedupe_chunks, &dedupe);
         }
         for (reply, answers) in replies {
             // A client that went away has no use for its answer; the event stays accepted.
