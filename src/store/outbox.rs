@@ -155,7 +155,7 @@ struct Shared {
     free_bytes: Box<dyn Fn() -> Option<u64> + Send + Sync>,
     queue: Queue,
     index: Mutex<Index>,
-    dedupe: Mutex<Dedupe>,
+    dedupe: Dedupe,
     cache: Cache<u64, Arc<StoredEvent>, EventWeight>,
     tail: Tail,
     journalled: AtomicU64,
@@ -215,19 +215,13 @@ impl Outbox {
 
     /// What was accepted under (source, eventId), if it is remembered. May read the disk.
     pub fn lookup(&self, source: &AppSlug, event: &EventId) -> Result<Option<DedupeRecord>, Error> {
-        self.shared.find(&dedupe::key(source, event))
+        self.shared.dedupe.find(self.shared.log.as_ref(), &dedupe::key(source, event))
     }
 
     /// What memory alone says of (source, eventId): `Some` answer, or `None` if only
     /// [`lookup`](Self::lookup), which may read the disk, can tell.
     pub fn glance(&self, source: &AppSlug, event: &EventId) -> Option<Option<DedupeRecord>> {
-        let key = dedupe::key(source, event);
-        let dedupe = lock(&self.shared.dedupe);
-        match dedupe.in_memory(&key) {
-            Some(record) => Some(Some(record.clone())),
-            None if dedupe.candidates(&key).is_empty() => Some(None),
-            None => None,
-        }
+        self.shared.dedupe.glance(&dedupe::key(source, event))
     }
 
     /// Records what became of deliveries, with the next commit, without waiting for it.
@@ -281,6 +275,11 @@ impl Outbox {
         self.shared.compact_if_due()
     }
 
+    /// How many dedupe records there are, where, and what they take.
+    pub fn dedupe_counts(&self) -> dedupe::Counts {
+        self.shared.dedupe.counts()
+    }
+
     /// Why ingest must not be acknowledged now, if so.
     pub fn refusal(&self) -> Option<Error> {
         if self.shared.failed.load(Ordering::Acquire) {
@@ -330,24 +329,6 @@ impl Drop for Outbox {
 }
 
 impl Shared {
-    fn find(&self, key: &dedupe::Key) -> Result<Option<DedupeRecord>, Error> {
-        let candidates = {
-            let dedupe = lock(&self.dedupe);
-            if let Some(record) = dedupe.in_memory(key) {
-                return Ok(Some(record.clone()));
-            }
-            dedupe.candidates(key)
-        };
-        for row in candidates {
-            if let Some(row) = self.log.read(row)?
-                && let Some(record) = dedupe::find_in_row(&row, key)
-            {
-                return Ok(Some(record));
-            }
-        }
-        Ok(None)
-    }
-
     fn read_event(&self, seq: u64) -> Result<Option<Arc<StoredEvent>>, Error> {
         let Some((commit, first, size)) = lock(&self.index).locate(seq) else { return Ok(None) };
         let at = usize::try_from(seq - first).map_err(|_| Error::Damaged("a pack is too long".to_owned()))?;

@@ -27,11 +27,11 @@ pub enum Space {
     Events = 1,
     /// Packs of moves of the delivery state machine.
     Moves = 2,
-    /// Dedupe records of the commits not yet packed by the hour.
+    /// Dedupe records of the commits not yet sealed into a run.
     DedupeFresh = 3,
-    /// Filters and offsets of the hourly dedupe packs.
+    /// What tells where a record lies: each run's list of rows, and the directory's leaves, sorted by digest.
     DedupeIndex = 4,
-    /// The hourly dedupe packs.
+    /// The runs: records as they came, written once.
     DedupeData = 5,
 }
 

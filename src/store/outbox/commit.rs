@@ -111,7 +111,7 @@ impl Committer {
             self.record_rows.push_back((number, chunk_count(draft.record_bytes)));
             self.bytes_since_checkpoint += draft.record_bytes;
         }
-        self.housekeeping(&mut draft.batch);
+        self.housekeeping(&mut draft.batch)?;
         if !draft.batch.is_empty() {
             let started = self.shared.clock.monotonic();
             self.shared.log.append(&draft.batch)?;
@@ -141,14 +141,15 @@ impl Committer {
     }
 
     /// Removes what nobody needs any more and moves the dedupe records on, a bounded slice a commit.
-    fn housekeeping(&mut self, batch: &mut Batch) {
+    fn housekeeping(&mut self, batch: &mut Batch) -> Result<(), Error> {
         let journalled = self.shared.journalled.load(Ordering::Acquire);
         let now = self.shared.clock.now();
         // While there is no room, no run of dedupe records is sealed either.
         let later = if self.is_stalled {
             Vec::new()
         } else {
-            lock(&self.shared.dedupe).housekeeping(now, self.shared.options.dedupe_keep, batch)
+            let keep = self.shared.options.dedupe_keep;
+            self.shared.dedupe.housekeeping(self.shared.log.as_ref(), now, keep, batch)?
         };
         let mut rows = 0;
         while rows < REMOVALS_PER_COMMIT
@@ -170,6 +171,7 @@ impl Committer {
             self.record_rows.pop_front();
             self.removals.push_back(Doomed { space: Space::Moves, commit, chunks });
         }
+        Ok(())
     }
 
     /// Makes a durable commit visible and answers those who wait for it. Nothing of it may be seen
@@ -186,7 +188,7 @@ impl Committer {
         }
         // After the index, which has the receivers' names that a repeat's answer needs.
         if !dedupe.is_empty() {
-            lock(&self.shared.dedupe).remember(number, dedupe_chunks, dedupe);
+            self.shared.dedupe.remember(number, dedupe_chunks, &dedupe);
         }
         answered.into_iter().for_each(Answered::send);
         self.shared.announce(lanes);

@@ -1,16 +1,45 @@
 //! Dedupe records: which (source, eventId) was accepted, with which body and which answer.
 //!
-//! They outlive the payloads. New ones are kept in memory and written with their commit; when there
-//! are [`FRESH_MAX`] of them or the oldest is an hour old, they are sealed into a *run*: sorted rows
-//! on disk, of which memory holds one key per row and a Bloom filter (B. Bloom, 1970). A run dies whole
-//! when its youngest record is past the retention. All filters together are held under
-//! [`FILTER_BYTES_MAX`] by folding the largest in half; a fuller filter only costs more reads.
+//! They outlive the payloads. New ones are *fresh*: in memory, and on disk with their commit. When there
+//! are [`Sizes::fresh_max`] of them or the oldest is an hour old, they are sealed into a *run*: sorted
+//! rows that are written once and die whole when their youngest record is past the retention. A young
+//! run has a filter of its own in memory. Older ones share the *directory*: leaves on disk, one row
+//! each, that name for a record's first 40 bits the row which has it, and one filter block for each leaf
+//! in memory. A *pass* rewrites the directory with the runs that came since, a step now and then,
+//! as fast as records come.
 //!
-//! A crash while a run is being sealed, or while one expires, leaves rows without an index: they are
-//! removed at the next start. The fresh records of the seal, still there, are sealed again.
+//! So a new event costs the read of one leaf where the leaf's block says "maybe", and hardly anything
+//! else; never a read for each run. All memory is counted and held under [`Sizes::memory_bytes_max`]: young
+//! runs have 16 bits a record, the leaves' blocks the rest, at most 12. With `N` records in the window and `b`
+//! bits for each, a block says "maybe" for `(1 - exp(-k / b)) ^ k` of the new events, `k = b ln 2` or 1:
+//!
+//! | events/s | `N` in 72 h | `b` | reads for a new event |
+//! |---|---|---|---|
+//! | 130 | 34 M | 10 | 0.04 |
+//! | 260 | 68 M | 4.9 | 0.13 |
+//! | 520 | 135 M | 2.4 | 0.37 |
+//! | 1,000 | 260 M | 1.1 | 0.63 |
+//! | 5,000 | 1,300 M | 0 | 1.1 |
+//!
+//! `docs/adr/0006-dedupe-directory.md` has the rest of the sum. Never holds a lock over a read of the disk, and never
+//! takes a sender's clock for the truth.
+//!
+//! A crash loses no record: what a seal or an expiry left half done is removed at the next start, and
+//! a pass goes on from where it was, since each of its steps is one atomic batch.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::ops::ControlFlow;
+mod directory;
+mod filter;
+mod fresh;
+mod leaf;
+mod opening;
+mod pass;
+mod row;
+mod run;
+mod seal;
+mod state;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -20,17 +49,12 @@ use crate::domain::id::{AppSlug, CorrelationId, EventId, EventType};
 use crate::domain::routing::QuarantineReason;
 use crate::domain::scheduler::LaneId;
 use crate::domain::time::Millis;
-use crate::store::log::{Batch, Log, ROW_BYTES_MAX, RowId, Space, chunk_count, replay_values};
+use crate::store::log::{Batch, Log, RowId, Space};
+use pass::Pass;
+use state::{Clue, Leaf, State};
 
-/// Most records in memory before a run is sealed.
-pub const FRESH_MAX: usize = 65_536;
-/// Age of the oldest fresh record at which a run is sealed.
-pub const FRESH_AGE_MAX: std::time::Duration = std::time::Duration::from_hours(1);
-/// Most bytes of all filters together.
-pub const FILTER_BYTES_MAX: usize = 32 << 20;
-/// Rows of a run written with one commit, so that no ack waits long for a seal.
-const SEAL_ROWS_PER_COMMIT: usize = 16;
-const FILTER_HASHES: u32 = 6;
+/// Steps of a pass with one commit at most.
+const STEPS_PER_COMMIT: u32 = 4;
 
 /// The name of an event in the records: a digest of source and eventId.
 pub type Key = [u8; 16];
@@ -38,7 +62,7 @@ pub type Key = [u8; 16];
 /// What is remembered of an accepted event: enough to repeat its answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DedupeRecord {
-    /// Digest of (source, eventId).
+    /// Digest of (source, eventId). First, so that an encoded record begins with it.
     pub key: Key,
     /// Digest of the body.
     pub body: [u8; 16],
@@ -72,223 +96,57 @@ fn digest(parts: &[&[u8]]) -> [u8; 16] {
     short
 }
 
-/// All dedupe records.
-#[derive(Debug, Default)]
-pub struct Dedupe {
-    fresh: HashMap<Key, DedupeRecord>,
-    fresh_since: Option<Millis>,
-    /// Commits that hold the fresh records, with their chunks.
-    fresh_rows: Vec<(u64, u32)>,
-    sealing: Option<Sealing>,
-    runs: VecDeque<Run>,
-    next_run: u64,
+/// The bounds of the records.
+#[derive(Clone, Copy, Debug)]
+pub struct Sizes {
+    /// Most memory for all of it but the rows that a pass has in hand, which take up to 2 MiB.
+    pub memory_bytes_max: usize,
+    /// Fresh records at which a run is sealed.
+    pub fresh_max: usize,
+    /// Bytes of fresh records at which a run is sealed.
+    pub fresh_bytes_max: usize,
+    /// Age of the oldest fresh record at which a run is sealed.
+    pub fresh_age_max: Duration,
+    /// Least records outside the directory at which a pass begins.
+    pub uncovered_min: u64,
+    /// Most records that come for each leaf that a pass writes: more make passes rarer and leave less
+    /// memory to the leaves. Where memory is short there are fewer.
+    pub records_per_leaf: u64,
+    /// Records of the directory that one step of a pass rewrites, about.
+    pub step_records: u64,
 }
 
-#[derive(Debug)]
-struct Sealing {
-    records: HashMap<Key, DedupeRecord>,
-    fresh_rows: Vec<(u64, u32)>,
-    run: Run,
-    rows: VecDeque<Vec<u8>>,
-    written: u32,
-    indexed: bool,
-}
-
-/// One sealed run, as its index row has it.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Run {
-    number: u64,
-    youngest: Millis,
-    rows: u32,
-    /// The first key of each row.
-    firsts: Vec<Key>,
-    filter: Filter,
-    /// Rows of the index itself.
-    #[serde(skip)]
-    index_chunks: u32,
-}
-
-/// A Bloom filter whose size is a power of two, so that it can be folded.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Filter {
-    words: Vec<u64>,
-}
-
-impl Dedupe {
-    /// Reads the records back: run indexes, then what is fresh.
-    pub fn open(log: &dyn Log) -> Result<Self, Error> {
-        let mut dedupe = Self::default();
-        let mut damaged = false;
-        replay_values(log, Space::DedupeIndex, 0, &mut |number, value| {
-            match postcard::from_bytes::<Run>(value) {
-                Ok(run) => dedupe.runs.push_back(Run { index_chunks: chunk_count(value.len()), ..run }),
-                Err(_) => damaged = true,
-            }
-            dedupe.next_run = number + 1;
-            ControlFlow::Continue(())
-        })?;
-        replay_values(log, Space::DedupeFresh, 0, &mut |commit, value| {
-            match postcard::from_bytes::<Vec<DedupeRecord>>(value) {
-                Ok(records) => dedupe.remember(commit, chunk_count(value.len()), records),
-                Err(_) => damaged = true,
-            }
-            ControlFlow::Continue(())
-        })?;
-        if damaged {
-            return Err(Error::Damaged("a dedupe record cannot be read".to_owned()));
+impl Default for Sizes {
+    fn default() -> Self {
+        Self {
+            memory_bytes_max: 62 << 20,
+            fresh_max: 65_536,
+            fresh_bytes_max: 4 << 20,
+            fresh_age_max: Duration::from_hours(1),
+            uncovered_min: 2_000_000,
+            records_per_leaf: 12,
+            step_records: 16 * state::LEAF_ENTRIES,
         }
-        dedupe.bound_filters();
-        dedupe.drop_orphans(log)?;
-        Ok(dedupe)
-    }
-
-    /// Rows of runs whose index is gone: before the oldest run, where a crash met an expiry, and after
-    /// the newest, where it met a seal.
-    fn drop_orphans(&mut self, log: &dyn Log) -> Result<(), Error> {
-        let mut rows = BTreeMap::new();
-        let oldest = self.runs.front().map_or(self.next_run, |run| run.number);
-        for (from, until) in [(0, oldest), (self.next_run, u64::MAX)] {
-            log.replay(Space::DedupeData, from, &mut |row, _| {
-                if row.commit >= until {
-                    return ControlFlow::Break(());
-                }
-                rows.insert(row.commit, row.chunk + 1);
-                ControlFlow::Continue(())
-            })?;
-        }
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let mut orphans = Batch::new();
-        for (run, chunks) in rows {
-            orphans.remove_value(Space::DedupeData, run, chunks);
-        }
-        Ok(log.append(&orphans)?)
-    }
-
-    /// Takes a commit's records in.
-    pub fn remember(&mut self, commit: u64, chunks: u32, records: Vec<DedupeRecord>) {
-        for record in records {
-            let since = self.fresh_since.get_or_insert(record.accepted_at);
-            *since = (*since).min(record.accepted_at);
-            self.fresh.insert(record.key, record);
-        }
-        self.fresh_rows.push((commit, chunks));
-    }
-
-    /// What memory knows of `key` without a read.
-    pub fn in_memory(&self, key: &Key) -> Option<&DedupeRecord> {
-        self.fresh.get(key).or_else(|| self.sealing.as_ref()?.records.get(key))
-    }
-
-    /// The rows that may hold `key`, newest first. Usually none.
-    pub fn candidates(&self, key: &Key) -> Vec<RowId> {
-        self.runs.iter().rev().filter_map(|run| run.candidate(key)).collect()
-    }
-
-    /// Adds to `batch` what the housekeeping of one commit writes: a slice of a run being sealed, or
-    /// the start of a seal. The removals that follow from it come back, for commits after this one.
-    pub fn housekeeping(&mut self, now: Millis, keep: std::time::Duration, batch: &mut Batch) -> Vec<Doomed> {
-        let mut removals = self.expire(now, keep);
-        let ripe = self.fresh.len() >= FRESH_MAX
-            || self.fresh_since.is_some_and(|since| now.since(since) >= FRESH_AGE_MAX);
-        if self.sealing.is_none() && ripe && !self.fresh.is_empty() {
-            self.begin_seal();
-        }
-        if let Some(sealing) = self.sealing.take_if(|sealing| sealing.indexed) {
-            // Its index is durable since the last commit, so it can answer for itself now.
-            let fresh = sealing.fresh_rows.into_iter();
-            removals.extend(fresh.map(|(commit, chunks)| Doomed {
-                space: Space::DedupeFresh,
-                commit,
-                chunks,
-            }));
-            self.runs.push_back(sealing.run);
-            self.bound_filters();
-        }
-        if let Some(sealing) = &mut self.sealing {
-            sealing.write(batch);
-        }
-        removals
-    }
-
-    fn begin_seal(&mut self) {
-        let records = std::mem::take(&mut self.fresh);
-        self.fresh_since = None;
-        let (rows, firsts) = pack_rows(&records);
-        let run = Run {
-            number: self.next_run,
-            youngest: records.values().map(|record| record.accepted_at).max().unwrap_or_default(),
-            rows: u32::try_from(rows.len()).unwrap_or(u32::MAX),
-            firsts,
-            filter: Filter::of(records.keys()),
-            index_chunks: 0,
-        };
-        self.next_run += 1;
-        let fresh_rows = std::mem::take(&mut self.fresh_rows);
-        self.sealing =
-            Some(Sealing { records, fresh_rows, run, rows: rows.into(), written: 0, indexed: false });
-    }
-
-    fn expire(&mut self, now: Millis, keep: std::time::Duration) -> Vec<Doomed> {
-        let mut removals = Vec::new();
-        while self.runs.front().is_some_and(|run| now.since(run.youngest) > keep) {
-            let Some(run) = self.runs.pop_front() else { break };
-            // The index goes first: rows without an index are harmless, an index without rows is not.
-            removals.push(Doomed { space: Space::DedupeIndex, commit: run.number, chunks: run.index_chunks });
-            removals.push(Doomed { space: Space::DedupeData, commit: run.number, chunks: run.rows });
-        }
-        removals
-    }
-
-    fn bound_filters(&mut self) {
-        loop {
-            let bytes: usize = self.runs.iter().map(|run| run.filter.words.len() * 8).sum();
-            let largest = self.runs.iter_mut().max_by_key(|run| run.filter.words.len());
-            match largest {
-                Some(run) if bytes > FILTER_BYTES_MAX && run.filter.words.len() > 1 => run.filter.fold(),
-                _ => return,
-            }
-        }
-    }
-
-    /// Records in memory and in runs.
-    pub fn counts(&self) -> (usize, usize) {
-        (self.fresh.len(), self.runs.len())
     }
 }
 
-/// The record of `key` in a run's row, if it is there.
-pub fn find_in_row(row: &[u8], key: &Key) -> Option<DedupeRecord> {
-    let records: Vec<DedupeRecord> = postcard::from_bytes(row).ok()?;
-    records.into_iter().find(|record| record.key == *key)
-}
-
-/// Sorted records in rows of at most [`ROW_BYTES_MAX`], with the first key of each.
-fn pack_rows(records: &HashMap<Key, DedupeRecord>) -> (Vec<Vec<u8>>, Vec<Key>) {
-    let mut sorted: Vec<&DedupeRecord> = records.values().collect();
-    sorted.sort_unstable_by_key(|record| record.key);
-    let (mut rows, mut firsts) = (Vec::new(), Vec::new());
-    let mut open: Vec<&DedupeRecord> = Vec::new();
-    let mut open_bytes = 0;
-    for record in sorted {
-        let bytes = postcard::to_stdvec(record).map_or(0, |bytes| bytes.len());
-        // Eight bytes are room for the list's length.
-        if open_bytes + bytes + 8 > ROW_BYTES_MAX && !open.is_empty() {
-            rows.push(postcard::to_stdvec(&open).unwrap_or_default());
-            open.clear();
-            open_bytes = 0;
-        }
-        if open.is_empty() {
-            firsts.push(record.key);
-        }
-        open.push(record);
-        open_bytes += bytes;
-    }
-    if !open.is_empty() {
-        rows.push(postcard::to_stdvec(&open).unwrap_or_default());
-    }
-    (rows, firsts)
+/// What there is, for those who watch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Records in memory.
+    pub fresh: usize,
+    /// Runs on disk.
+    pub runs: usize,
+    /// Records in runs.
+    pub records: u64,
+    /// Of these, the ones in runs outside the directory.
+    pub uncovered: u64,
+    /// Leaves of the directory.
+    pub leaves: usize,
+    /// Memory, but for the work of a pass.
+    pub memory_bytes: usize,
+    /// Memory for the work of a pass.
+    pub work_bytes: usize,
 }
 
 /// A value to remove, all of its rows in one commit.
@@ -302,74 +160,202 @@ pub struct Doomed {
     pub chunks: u32,
 }
 
-impl Sealing {
-    /// Adds the next slice to `batch`; after the last one, the index.
-    fn write(&mut self, batch: &mut Batch) {
-        for _ in 0..SEAL_ROWS_PER_COMMIT {
-            let Some(row) = self.rows.pop_front() else { break };
-            batch.put_row(
-                RowId { space: Space::DedupeData, commit: self.run.number, chunk: self.written },
-                row,
-            );
-            self.written += 1;
-        }
-        if self.rows.is_empty()
-            && let Ok(index) = postcard::to_stdvec(&self.run)
-        {
-            self.run.index_chunks = chunk_count(index.len());
-            batch.put_value(Space::DedupeIndex, self.run.number, &index);
-            self.indexed = true;
-        }
-    }
+/// All dedupe records.
+#[derive(Debug)]
+pub struct Dedupe {
+    state: Mutex<State>,
+    upkeep: Mutex<Upkeep>,
 }
 
-impl Run {
-    fn candidate(&self, key: &Key) -> Option<RowId> {
-        if !self.filter.may_hold(key) {
-            return None;
-        }
-        let after = self.firsts.partition_point(|first| first <= key);
-        let chunk = u32::try_from(after.checked_sub(1)?).ok()?;
-        Some(RowId { space: Space::DedupeData, commit: self.number, chunk })
-    }
+/// What only the committer needs.
+#[derive(Debug)]
+struct Upkeep {
+    pass: Option<Pass>,
+    /// Records that have come or gone and for which the pass has not yet written its share.
+    credit: u64,
 }
 
-impl Filter {
-    /// A filter at 16 bits a key.
-    fn of<'a>(keys: impl ExactSizeIterator<Item = &'a Key>) -> Self {
-        let words = (keys.len() / 4).next_power_of_two().max(1);
-        let mut filter = Self { words: vec![0; words] };
-        for key in keys {
-            for bit in filter.bits(key) {
-                filter.words[bit / 64] |= 1 << (bit % 64);
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Dedupe {
+    /// Reads the records back.
+    pub fn open(log: &dyn Log) -> Result<Self, Error> {
+        Self::open_with(log, Sizes::default())
+    }
+
+    /// [`open`](Self::open) with other bounds.
+    pub fn open_with(log: &dyn Log, sizes: Sizes) -> Result<Self, Error> {
+        let (state, pass) = opening::open(log, sizes)?;
+        Ok(Self { state: Mutex::new(state), upkeep: Mutex::new(Upkeep { pass, credit: 0 }) })
+    }
+
+    /// Takes the records of a durable commit in.
+    pub fn remember(&self, commit: u64, chunks: u32, records: &[DedupeRecord]) {
+        lock(&self.state).remember(commit, chunks, records);
+    }
+
+    /// What memory alone says: `None` if the disk must be asked.
+    pub fn glance(&self, key: &Key) -> Option<Option<DedupeRecord>> {
+        match lock(&self.state).clue(key) {
+            Clue::Known(record) => Some(Some(record)),
+            Clue::Maybe { rows, leaves, .. } => (rows.is_empty() && leaves.is_empty()).then_some(None),
+        }
+    }
+
+    /// The record of `key`. May read the disk: a leaf, and the row it names.
+    pub fn find(&self, log: &dyn Log, key: &Key) -> Result<Option<DedupeRecord>, Error> {
+        let clue = lock(&self.state).clue(key);
+        let next_run = match &clue {
+            Clue::Maybe { rows, leaves, next_run } if !rows.is_empty() || !leaves.is_empty() => *next_run,
+            _ => return self.follow(log, key, clue),
+        };
+        let found = self.follow(log, key, clue)?;
+        if found.is_none() {
+            lock(&self.state).note_absent(*key, next_run);
+        }
+        Ok(found)
+    }
+
+    /// [`find`](Self::find) for the committer, who is the only one to add records: what a caller has
+    /// looked for a moment ago without success is looked for in memory only, and in runs sealed since.
+    pub fn find_again(&self, log: &dyn Log, key: &Key) -> Result<Option<DedupeRecord>, Error> {
+        let news = lock(&self.state).news(key);
+        self.follow(log, key, news)
+    }
+
+    fn follow(&self, log: &dyn Log, key: &Key, mut clue: Clue) -> Result<Option<DedupeRecord>, Error> {
+        let mut missed = None;
+        loop {
+            let (rows, leaves) = match clue {
+                Clue::Known(record) => return Ok(Some(record)),
+                Clue::Maybe { rows, leaves, .. } => (rows, leaves),
+            };
+            for row in rows {
+                if let Some(record) = row::find_on_disk(log, row, key)? {
+                    return Ok(Some(record));
+                }
+            }
+            match self.find_in_leaves(log, key, leaves)? {
+                Found::Record(record) => return Ok(Some(record)),
+                Found::Nothing => return Ok(None),
+                // A pass has replaced it since memory was asked, or it is gone for good.
+                Found::Replaced(leaf) if missed == Some(leaf) => return Err(pass::damaged(leaf)),
+                Found::Replaced(leaf) => missed = Some(leaf),
+            }
+            clue = lock(&self.state).clue(key);
+        }
+    }
+
+    fn find_in_leaves(&self, log: &dyn Log, key: &Key, leaves: Vec<Leaf>) -> Result<Found, Error> {
+        let prefix = row::prefix(key);
+        let mut numbers = Vec::new();
+        for leaf in leaves {
+            let bytes = match leaf {
+                Leaf::InMemory(bytes) => bytes,
+                Leaf::OnDisk(number) => match log.read(RowId::first(Space::DedupeIndex, number))? {
+                    Some(bytes) => bytes.into(),
+                    None => return Ok(Found::Replaced(number)),
+                },
+            };
+            let (_, entries) = leaf::read(&bytes)
+                .ok_or_else(|| Error::Damaged("a dedupe leaf cannot be read".to_owned()))?;
+            numbers.extend(entries.iter().filter(|(other, _)| *other == prefix).map(|(_, number)| *number));
+        }
+        // The newest first: an id may have come again after its first record had expired.
+        numbers.sort_unstable();
+        for number in numbers.into_iter().rev() {
+            let place = lock(&self.state).runs.locate(number);
+            if let Some(row) = place
+                && let Some(record) = row::find_on_disk(log, row, key)?
+            {
+                return Ok(Found::Record(record));
             }
         }
-        filter
+        Ok(Found::Nothing)
     }
 
-    fn may_hold(&self, key: &Key) -> bool {
-        !self.words.is_empty() && self.bits(key).all(|bit| self.words[bit / 64] & (1 << (bit % 64)) != 0)
-    }
-
-    /// The key's bits (double hashing: A. Kirsch, M. Mitzenmacher, 2006); keys are digests already.
-    fn bits(&self, key: &Key) -> impl Iterator<Item = usize> + use<> {
-        let half = |at: usize| u64::from_le_bytes(std::array::from_fn(|n| key[at + n]));
-        let (first, second) = (half(0), half(8) | 1);
-        let mask = self.words.len() as u64 * 64 - 1;
-        (0..u64::from(FILTER_HASHES)).map(move |n| {
-            usize::try_from(first.wrapping_add(second.wrapping_mul(n)) & mask).unwrap_or_default()
-        })
-    }
-
-    /// Halves the filter: it answers "maybe" more often, and never "no" wrongly.
-    fn fold(&mut self) {
-        let half = self.words.len() / 2;
-        let (low, high) = self.words.split_at_mut(half);
-        for (into, from) in low.iter_mut().zip(high) {
-            *into |= *from;
+    /// Adds to `batch` what the housekeeping of one commit writes: rows of a run being sealed, steps of
+    /// a pass. The removals that follow from it come back, for commits after this one. Reads the disk.
+    ///
+    /// For the committer, which calls it only when the batch before is durable.
+    pub fn housekeeping(
+        &self,
+        log: &dyn Log,
+        now: Millis,
+        keep: Duration,
+        batch: &mut Batch,
+    ) -> Result<Vec<Doomed>, Error> {
+        let mut upkeep = lock(&self.upkeep);
+        let mut removals = Vec::new();
+        {
+            let mut state = lock(&self.state);
+            state.under_way.clear();
+            // Before the expiry: of a run that the directory covers the index must be gone durably, or
+            // a start would take the directory for a live one with leaves missing.
+            if state.is_directory_dead(upkeep.pass.as_ref()) {
+                upkeep.pass = None;
+                let doomed = |commit| Doomed { space: Space::DedupeIndex, commit, chunks: 1 };
+                removals.extend(state.directory.clear().into_iter().map(doomed));
+            }
+            state.expire(now, keep, batch, &mut removals);
+            state.seal(now, batch, &mut removals);
+            upkeep.credit += std::mem::take(&mut state.moved);
+            if upkeep.pass.is_none() {
+                upkeep.pass = state.due_pass();
+                upkeep.credit = 0;
+            }
         }
-        self.words.truncate(half);
-        self.words.shrink_to_fit();
+        for _ in 0..STEPS_PER_COMMIT {
+            if upkeep.pass.is_none() || !upkeep.advance(&self.state, log, batch)? {
+                break;
+            }
+        }
+        Ok(removals)
+    }
+
+    /// What there is.
+    pub fn counts(&self) -> Counts {
+        let state = lock(&self.state);
+        Counts {
+            fresh: state.fresh.len(),
+            runs: state.runs.len(),
+            records: state.runs.records(),
+            uncovered: state.runs.uncovered_records(),
+            leaves: state.directory.leaves(),
+            memory_bytes: state.memory_bytes(),
+            work_bytes: state.work_bytes(),
+        }
+    }
+}
+
+/// What the leaves said.
+enum Found {
+    Record(DedupeRecord),
+    Nothing,
+    /// This one is not on the disk.
+    Replaced(u64),
+}
+
+impl Upkeep {
+    /// A step of the pass, if it is due. The lock is not held while it reads.
+    fn advance(&mut self, state: &Mutex<State>, log: &dyn Log, batch: &mut Batch) -> Result<bool, Error> {
+        let Some(mut pass) = self.pass.take_if(|_| self.credit > 0) else { return Ok(false) };
+        let (slice, records_per_leaf) = {
+            let state = lock(state);
+            (state.slice(&pass), state.records_per_leaf())
+        };
+        let drafts = pass.step(log, &slice)?;
+        let mut state = lock(state);
+        let written = state.replace(&mut pass, &slice, drafts, batch);
+        self.credit = self.credit.saturating_sub(written * records_per_leaf);
+        if pass.is_done() {
+            state.finish(&pass);
+        } else {
+            self.pass = Some(pass);
+        }
+        Ok(true)
     }
 }
 

@@ -167,7 +167,7 @@ fn known(shared: &Shared, requests: &[Request]) -> Result<HashMap<Key, DedupeRec
     let stamps = requests.iter().flat_map(|request| &request.events).filter_map(|one| one.stamp.as_ref());
     let mut known = HashMap::new();
     for stamp in stamps {
-        if let Some(record) = shared.find(&stamp.key)? {
+        if let Some(record) = shared.dedupe.find_again(shared.log.as_ref(), &stamp.key)? {
             known.insert(stamp.key, record);
         }
     }

@@ -56,7 +56,7 @@ impl Outbox {
             free_bytes: around.free_bytes,
             queue: Queue::default(),
             index: Mutex::new(found.index),
-            dedupe: Mutex::new(dedupe),
+            dedupe,
             tail: Tail::starting_at(found.last_record),
             journalled: AtomicU64::new(0),
             failed: AtomicBool::new(false),

@@ -83,9 +83,4 @@ impl Outbox {
         let held = lock(&self.shared.index).held_bytes();
         Ok((self.shared.log.stats()?, held))
     }
-
-    /// Records of dedupe in memory, and sealed runs.
-    pub fn dedupe_counts(&self) -> (usize, usize) {
-        lock(&self.shared.dedupe).counts()
-    }
 }

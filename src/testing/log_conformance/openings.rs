@@ -81,7 +81,7 @@ pub fn another_layout_is_refused(kind: EngineKind) {
     drop(bench.open());
     let format = bench.dir().join("format");
     let text = fs::read_to_string(&format).expect("a format file");
-    fs::write(&format, text.replace("layout 1", "layout 7")).expect("a written file");
+    fs::write(&format, text.replace("layout 2", "layout 7")).expect("a written file");
     assert!(matches!(refusal(&bench), Error::Format { found, .. } if found.contains("layout 7")));
 }
 
