@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use serde::Deserialize;
@@ -18,8 +18,9 @@ use super::{Admin, blocking};
 use crate::domain::catalog::{Catalog, Lookup};
 use crate::domain::delivery::Progress;
 use crate::domain::id::{AppSlug, CorrelationId, DeliveryId, EventId, EventType};
-use crate::domain::routing::Decided;
+use crate::domain::routing::{Decided, Decision};
 use crate::http::problem::{Code, Problem, refused};
+use crate::http::query::{Path, Query};
 use crate::outbox::admission::{route, route_one};
 use crate::store::control::key::Scope;
 use crate::store::journal::{EventRow, ShownState};
@@ -210,13 +211,15 @@ fn unreadable() -> Problem {
 
 /// A delivery that was just made, as lists show it.
 fn pending(event: &StoredEvent, receiver: &AppSlug) -> Value {
+    let parks = |decided: &Decided| decided.receiver == *receiver && decided.decision == Decision::Parked;
+    let is_parked = event.decisions.iter().any(parks);
     json!({
         "deliveryId": event.delivery_id(receiver),
         "eventId": event.event_id,
         "eventType": event.event_type,
         "source": event.source,
         "receiver": receiver,
-        "state": "pending",
+        "state": if is_parked { "parked" } else { "pending" },
         "reason": null,
         "attempts": 0,
         "nextAttemptAt": null,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::filters::{Deliveries, Departures, Events, Held, Letters, parsed};
@@ -21,7 +21,7 @@ use crate::store::journal::{
 };
 
 /// Which of several events of one id.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default)]
 pub(super) struct SourceQuery {
     source: Option<String>,
 }

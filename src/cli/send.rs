@@ -118,11 +118,7 @@ fn configured(settings: &Config, source: Option<&AppSlug>) -> Result<Secret, Fai
 /// The address to post to: a URL without a path means the broker there.
 fn ingest(url: Option<&Uri>, settings: &Config) -> anyhow::Result<Uri> {
     let Some(url) = url else {
-        let mut listen = settings.server.listen;
-        if listen.ip().is_unspecified() {
-            listen.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
-        }
-        return Ok(format!("http://{listen}{INGEST_PATH}").parse()?);
+        return Ok(format!("http://{}{INGEST_PATH}", settings.server.reachable()).parse()?);
     };
     let (Some("http" | "https"), Some(authority)) = (url.scheme_str(), url.authority()) else {
         let mend = "write it as http://HOST:PORT or https://HOST";

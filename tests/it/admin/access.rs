@@ -132,6 +132,9 @@ async fn what_cannot_be_read_is_a_problem_too() {
     assert!(get("/v1/events/%FF").await.contains("UTF-8"));
     assert!(get("/v1/endpoints/%FF").await.contains("UTF-8"));
     assert!(get("/v1/registry/apps/%FF").await.contains("UTF-8"));
+    for path in ["/v1/deliveries/%FF/retry", "/v1/quarantine/%FF/release"] {
+        assert!(detail(desk.ask(Method::POST, path, "").await).contains("UTF-8"));
+    }
     assert_eq!(get("/v1/events?since=a&since=b").await, "`since` is given more than once");
     assert!(get("/v1/events/x?source=a&source=b").await.contains("more than once"));
     assert!(get("/v1/events?limit=0").await.starts_with("`limit`"));
