@@ -30,6 +30,8 @@ pub enum Error {
 pub fn init(filter: &str, format: Format) -> Result<(), Error> {
     let lines = SubscriberBuilder::default()
         .with_env_filter(EnvFilter::try_new(filter)?)
+        // Its way to tell of a line that can't be written is a panic, if stderr is that disk which is full.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
     match format {

@@ -6,7 +6,6 @@
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -65,9 +64,8 @@ impl Broker {
         self.address
     }
 
-    /// From now on the outbox's file can't grow: as far as the engine can tell, the disk fails.
-    pub fn fail_the_outbox(&self) {
-        let bytes = largest_file(&self.folder.path().join("data").join("outbox"));
+    /// From now on no file can grow beyond `bytes`: as far as an engine can tell, the disk fails.
+    pub fn limit_files(&self, bytes: u64) {
         let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
         prlimit(Some(Pid::from_child(self.child.as_ref().unwrap())), Resource::Fsize, limit).unwrap();
     }
@@ -193,12 +191,6 @@ impl Broker {
         }
         text
     }
-}
-
-/// Bytes of the largest file below `path`.
-fn largest_file(path: &Path) -> u64 {
-    let Ok(entries) = fs::read_dir(path) else { return fs::metadata(path).map_or(0, |file| file.len()) };
-    entries.map(|entry| largest_file(&entry.unwrap().path())).max().unwrap_or_default()
 }
 
 impl Drop for Broker {

@@ -10,8 +10,10 @@ use crate::broker::{Broker, Engine};
 use crate::client::{Connection, get};
 use crate::load::{Event, RECEIVERS, SENDERS, post};
 
-/// Two of these and either engine's first file is full.
-const FILLING_BYTES: usize = 200_000;
+/// Nearly as large as an event may be.
+const FILLING_BYTES: usize = 900_000;
+/// Less than three of them take in the outbox, and more than two take in the journal, which comes after it.
+const FILE_BYTES_MAX: u64 = 2_500_000;
 
 async fn engine_failing_503(engine: Engine) {
     let receiver = FakeReceiver::start().await.unwrap();
@@ -24,7 +26,7 @@ async fn engine_failing_503(engine: Engine) {
     assert_eq!(post(&mut connection, &event).await.unwrap().0, StatusCode::ACCEPTED);
     kept.push(event.id);
 
-    broker.fail_the_outbox();
+    broker.limit_files(FILE_BYTES_MAX);
     let refused = loop {
         let event = Event::of_size(&SENDERS[0], &format!("large-{}", kept.len()), FILLING_BYTES);
         let answer = post(&mut connection, &event).await.expect("an answer, also to what is refused");
@@ -37,7 +39,7 @@ async fn engine_failing_503(engine: Engine) {
     let problem: serde_json::Value = serde_json::from_slice(&refused.1).unwrap();
     assert_eq!((refused.0, &problem["code"]), (StatusCode::SERVICE_UNAVAILABLE, &"store.failing".into()));
     let (status, log) = broker.failed().await;
-    assert_eq!(status.code(), Some(1), "{log}");
+    assert_eq!(status.code(), Some(1), "{status}\n{log}");
     assert!(log.contains("the store has failed"), "{log}");
 
     // On a disk that works again, all that was acknowledged is there.
