@@ -95,10 +95,14 @@ mod tests {
 
     #[test]
     fn another_engine_or_layout_is_named() {
-        let found = parse("layout 1\nengine redb\ngeneration 3\n").unwrap();
+        let found = parse("layout 2\nengine redb\ngeneration 3\n").unwrap();
         let (found, wanted) = found.mismatch(EngineKind::Sled).unwrap();
-        assert_eq!((found.as_str(), wanted.as_str()), ("redb with layout 1", "sled with layout 1"));
-        for text in ["layout 2\nengine sled\ngeneration 3", "layout 1\nengine rocks\ngeneration 3"] {
+        assert_eq!((found.as_str(), wanted.as_str()), ("redb with layout 2", "sled with layout 2"));
+        for text in [
+            "layout 1\nengine sled\ngeneration 3",
+            "layout 3\nengine sled\ngeneration 3",
+            "layout 2\nengine rocks\ngeneration 3",
+        ] {
             assert!(parse(text).unwrap().mismatch(EngineKind::Sled).is_some(), "{text}");
         }
     }
