@@ -259,9 +259,12 @@ struct Entry {
 impl Entry {
     fn finish(self, end: End) {
         let fatal = self.kind.on_failure() == OnFailure::ShutDown;
+        let needs_asking = fatal && self.kind.on_cancel() != OnCancel::Follow;
         let reason = match end {
             End::Failed(reason) => reason,
-            End::Done if fatal && !self.shared.soft.is_cancelled() => "ended though nobody asked".to_owned(),
+            End::Done if needs_asking && !self.shared.soft.is_cancelled() => {
+                "ended though nobody asked".to_owned()
+            }
             End::Done | End::Cut => return,
         };
         let failure = Failure { task: self.kind.name(), reason };

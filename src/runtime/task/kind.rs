@@ -5,6 +5,9 @@
 pub enum OnCancel {
     /// Watches the soft token and ends by itself, its work finished.
     Finish,
+    /// Ends by itself when what it reads from has closed, and takes in the rest of it first. Whoever
+    /// closes that says why, so this end is no failure.
+    Follow,
     /// Holds nothing worth finishing: dropped at once.
     Abort,
 }
@@ -51,14 +54,12 @@ macro_rules! task_kinds {
 task_kinds! {
     /// Accepts connections and serves them.
     Listener: "listener", Finish, ShutDown;
-    /// Writes the outbox, the only one who does.
-    Committer: "committer", Finish, ShutDown;
     /// Runs the scheduler's loop.
     Dispatcher: "dispatcher", Finish, ShutDown;
     /// One attempt to deliver.
     Attempt: "attempt", Finish, Log;
     /// Brings settled events into the journal.
-    Journal: "journal", Finish, ShutDown;
+    Journal: "journal", Follow, ShutDown;
     /// Answers reads and writes of the control database.
     Control: "control", Finish, ShutDown;
     /// Carries out one change that was asked over HTTP.

@@ -98,9 +98,9 @@ async fn what_holds_nothing_is_dropped_at_once_and_what_hangs_is_cut_and_named()
 async fn a_thread_that_hangs_is_reported_and_not_waited_for() {
     let tasks = Tasks::new();
     let (release, blocked) = std::sync::mpsc::channel::<()>();
-    tasks.thread(TaskKind::Committer, move || assert!(blocked.recv().is_err())).unwrap();
+    tasks.thread(TaskKind::Journal, move || assert!(blocked.recv().is_err())).unwrap();
     let drained = tasks.drain(&BoundPasses { grace: true }, BOUND).await;
-    assert_eq!(drained, Drained { cut: vec!["committer"], orphans: vec!["committer"] });
+    assert_eq!(drained, Drained { cut: vec!["journal"], orphans: vec!["committer"] });
     drop(release);
     assert_eq!(tasks.drain(&Still, BOUND).await, Drained::default());
 }
@@ -117,8 +117,8 @@ async fn a_panic_is_caught_and_named() {
     assert_eq!(failure.to_string(), "dispatcher failed: panicked: queue 7 is torn");
 
     let tasks = Tasks::new();
-    tasks.thread(TaskKind::Committer, || explode("no disk")).unwrap();
-    assert_eq!(tasks.failed().await.to_string(), "committer failed: panicked: no disk");
+    tasks.thread(TaskKind::Journal, || explode("no disk")).unwrap();
+    assert_eq!(tasks.failed().await.to_string(), "journal failed: panicked: no disk");
 }
 
 #[tokio::test]
@@ -137,6 +137,16 @@ async fn an_error_or_an_early_end_stops_the_process_only_where_the_kind_says_so(
     assert_eq!(tasks.failed().await.task, "listener", "the first failure is the cause");
 
     let tasks = Tasks::new();
-    tasks.spawn(TaskKind::Journal, async {});
-    assert_eq!(tasks.failed().await.to_string(), "journal failed: ended though nobody asked");
+    tasks.spawn(TaskKind::Listener, async {});
+    assert_eq!(tasks.failed().await.to_string(), "listener failed: ended though nobody asked");
+}
+
+#[tokio::test]
+async fn who_follows_may_end_before_it_is_asked() {
+    let tasks = Tasks::new();
+    tasks.thread(TaskKind::Journal, || ()).unwrap();
+    assert!(tasks.idle_within(&Still, BOUND).await);
+    assert_eq!(*tasks.shared.failed.borrow(), None);
+    tasks.thread(TaskKind::Journal, || Err("no disk")).unwrap();
+    assert_eq!(tasks.failed().await.to_string(), "journal failed: no disk");
 }
