@@ -100,7 +100,7 @@ async fn a_thread_that_hangs_is_reported_and_not_waited_for() {
     let (release, blocked) = std::sync::mpsc::channel::<()>();
     tasks.thread(TaskKind::Journal, move || assert!(blocked.recv().is_err())).unwrap();
     let drained = tasks.drain(&BoundPasses { grace: true }, BOUND).await;
-    assert_eq!(drained, Drained { cut: vec!["journal"], orphans: vec!["committer"] });
+    assert_eq!(drained, Drained { cut: vec!["journal"], orphans: vec!["journal"] });
     drop(release);
     assert_eq!(tasks.drain(&Still, BOUND).await, Drained::default());
 }
