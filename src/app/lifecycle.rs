@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use tokio::sync::Notify;
 
 use super::signals::{Asked, Signals};
-use super::{App, Error, gauges, gone, housekeeping, registry_source};
+use super::{App, Error, certificate, gauges, gone, housekeeping, registry_source};
 use crate::config::Config;
 use crate::registry::handle::CatalogHandle;
 use crate::registry::watch::Watch;
@@ -28,6 +28,7 @@ impl App {
         let (metrics, drain) = (Arc::clone(&self.metrics), self.config.server.drain);
         let (catalog, config, draining) =
             (self.catalog.clone(), Arc::clone(&self.config), Arc::clone(&self.draining));
+        let tls = self.server.tls().cloned();
         // The journal is stopped last: it takes in what the others leave.
         let recorder = Tasks::new();
         let reloaded = Arc::new(Notify::new());
@@ -42,7 +43,12 @@ impl App {
                 failed = recorder.failed() => break Some(Error::Task(failed)),
                 asked = signals.next() => match asked {
                     Asked::Stop => break None,
-                    Asked::Reload => reload(&catalog, &config, &metrics, &reloaded),
+                    Asked::Reload => {
+                        reload(&catalog, &config, &metrics, &reloaded);
+                        if let Some(tls) = &tls {
+                            certificate::look(tls.clone(), &metrics, None).await;
+                        }
+                    }
                 },
             }
         };
@@ -89,6 +95,10 @@ impl App {
         tasks.spawn(TaskKind::Retention, dismissal);
         let release = housekeeping::release_quarantine(self.admin, Arc::clone(reloaded), Arc::clone(&clock));
         tasks.spawn(TaskKind::Quarantine, release);
+        if let Some(tls) = self.server.tls() {
+            let watch = certificate::watch(tls.clone(), Arc::clone(&clock), Arc::clone(&self.metrics));
+            tasks.spawn(TaskKind::Certificate, watch);
+        }
         let measured = gauges::Measured {
             outbox,
             journal: self.journal,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::{Error, Ports};
 use crate::config::{Config, Engine};
 use crate::store::control::Control;
+use crate::store::control::sealing::{Sealed, Sealing};
 use crate::store::journal::{self, Reader, Writer};
 use crate::store::log::{self, EngineKind};
 use crate::store::outbox::open::Surroundings;
@@ -70,7 +71,16 @@ fn free_bytes(path: &Path) -> Option<u64> {
 
 /// Opens the control store, with the administrator's key of the config or of the file beside it.
 fn control(config: &Config, ports: &Ports, metrics: &Metrics) -> Result<Control, Error> {
-    let control = Control::open(&config.store.path)?;
+    let keys = config.store.secret_key.clone();
+    let sealing = Sealing { keys, entropy: Arc::clone(&ports.entropy) };
+    let control = Control::open(&config.store.path, sealing)?;
+    let Sealed { key_made, resealed } = control.sealed().clone();
+    if let Some(path) = key_made {
+        event::SecretKeyMade { path: &path }.emit(metrics);
+    }
+    if resealed > 0 {
+        event::SecretsResealed { endpoints: resealed }.emit(metrics);
+    }
     if let Some(secret) = &config.server.admin_key {
         return Ok(control.with_admin(secret));
     }

@@ -5,7 +5,11 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::limit::{self, Fault};
-use super::unit;
+use super::{secret, unit};
+use crate::domain::secret::{KEY_BYTES_MIN, Secret};
+
+/// Keys for stored secrets: the newest, and the one it replaces.
+const SECRET_KEYS_MAX: usize = 2;
 
 /// The settings of `[store]`.
 #[derive(Clone, Debug, Deserialize)]
@@ -18,6 +22,10 @@ pub struct Store {
     /// Free disk space below which ingest answers 503.
     #[serde(deserialize_with = "unit::size")]
     pub free_bytes_min: u64,
+    /// What stored secrets are encrypted with, newest first; none means that one is made in the store at
+    /// first start.
+    #[serde(deserialize_with = "secret::list")]
+    pub secret_key: Vec<Secret>,
 }
 
 /// The engine under the outbox.
@@ -33,7 +41,12 @@ pub enum Engine {
 
 impl Default for Store {
     fn default() -> Self {
-        Self { path: PathBuf::from("./data"), engine: Engine::Sled, free_bytes_min: 256 << 20 }
+        Self {
+            path: PathBuf::from("./data"),
+            engine: Engine::Sled,
+            free_bytes_min: 256 << 20,
+            secret_key: Vec::new(),
+        }
     }
 }
 
@@ -41,6 +54,14 @@ impl Store {
     pub(super) fn check(&self) -> Result<(), Fault> {
         if self.path.as_os_str().is_empty() {
             return Err(Fault::new("store.path", "is empty, but must name a folder, such as ./data"));
+        }
+        if self.secret_key.len() > SECRET_KEYS_MAX {
+            let rule = "holds more than 2 keys; the second is for reading what the key before has encrypted";
+            return Err(Fault::new("store.secret_key", rule));
+        }
+        if self.secret_key.iter().any(Secret::is_short) {
+            let rule = format!("must have at least {KEY_BYTES_MIN} bytes; `openssl rand -hex 32` makes one");
+            return Err(Fault::new("store.secret_key", rule));
         }
         limit::count("store.free_bytes_min", self.free_bytes_min, 1 << 20, 1 << 40)
     }

@@ -123,7 +123,7 @@ pub async fn read_shared(
     } else {
         tokio::select! {
             biased;
-            read = read_pieces(&mut body, bytes_max, share) => read,
+            read = read_pieces(&mut body, announced, bytes_max, share) => read,
             () = clock.sleep(READ_SPAN_MAX) => Err(Error::Slow),
         }
     };
@@ -133,7 +133,12 @@ pub async fn read_shared(
     read
 }
 
-async fn read_pieces(body: &mut Body, bytes_max: usize, share: &mut Share<'_>) -> Result<Bytes, Error> {
+async fn read_pieces(
+    body: &mut Body,
+    announced: usize,
+    bytes_max: usize,
+    share: &mut Share<'_>,
+) -> Result<Bytes, Error> {
     let mut first = Bytes::new();
     let mut joined = BytesMut::new();
     while let Some(piece) = next_piece(body).await? {
@@ -147,6 +152,8 @@ async fn read_pieces(body: &mut Body, bytes_max: usize, share: &mut Share<'_>) -
             continue;
         }
         if joined.is_empty() {
+            // As announced, since growing by halves would hold up to twice of what the budget counts.
+            joined.reserve(announced.max(length));
             joined.extend_from_slice(&first);
         }
         joined.extend_from_slice(&piece);

@@ -6,6 +6,7 @@
 mod delivery;
 mod ingest;
 mod process;
+mod security;
 
 pub use delivery::{
     AttemptFinished, BreakerChanged, BreakerState, DeliveryTerminal, EndpointDisabled, Terminal,
@@ -15,6 +16,7 @@ pub use process::{
     AdminKeyMade, ConfigDoubt, ConnectionsCut, DrainEnded, DrainStarted, GaugesStale, RegistryRefused,
     RegistryReloaded, Started,
 };
+pub use security::{CertificateRefused, CertificateReloaded, KeysGuessed, SecretKeyMade, SecretsResealed};
 
 #[cfg(test)]
 mod tests;

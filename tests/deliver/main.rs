@@ -12,6 +12,10 @@ mod counting;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod raw;
+#[cfg(test)]
 mod rebinding;
 #[cfg(test)]
 mod rows;

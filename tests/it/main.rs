@@ -25,6 +25,8 @@ mod desk;
 #[cfg(test)]
 mod draft;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod isolation;
 #[cfg(test)]
 mod order;
@@ -38,5 +40,7 @@ mod reload;
 mod restart;
 #[cfg(test)]
 mod retried;
+#[cfg(test)]
+mod tls;
 #[cfg(test)]
 mod unavailable;
