@@ -31,3 +31,7 @@ doc:
 # Exactly what CI runs.
 verify:
     .ci/run
+
+# Bytes of strangers at everything that reads them, a minute each: `just fuzz 600` for ten minutes each.
+fuzz seconds="60":
+    CAMINO_FUZZ_MS={{ seconds }}000 CAMINO_FUZZ_SEED=$RANDOM cargo test --test fuzz -- --nocapture --test-threads=1
