@@ -119,26 +119,6 @@ fn a_value_out_of_its_rule_names_the_rule() {
             "[server]\ndrain = \"20 sec\"",
             "config.toml:2: `server.drain` has the unit `sec`, but must have one of ms, s, m, h, d",
         ),
-        (
-            "[server]\ntls_key = \"key.pem\"",
-            "config.toml:2: `server.tls_key` needs `tls_certificate` beside it",
-        ),
-        (
-            "[server]\ntls_certificate = \"chain.pem\"",
-            "config.toml:2: `server.tls_certificate` needs `tls_key` beside it",
-        ),
-        (
-            "[server]\nheader_timeout = \"1ms\"",
-            "config.toml:2: `server.header_timeout` is 1ms, but must be from 100ms to 10m",
-        ),
-        (
-            "[store]\nsecret_key = \"too short\"",
-            "config.toml:2: `store.secret_key` must have at least 24 bytes",
-        ),
-        (
-            "[store]\nsecret_key = [\"a\", \"b\", \"c\"]",
-            "config.toml:2: `store.secret_key` holds more than 2 keys",
-        ),
         ("[server]\ndrain = \"0s\"", "config.toml:2: `server.drain` is 0s, but must be from 1ms to 10m"),
         (
             "[server]\nlisten = \":8080\"",
@@ -175,6 +155,34 @@ fn a_value_out_of_its_rule_names_the_rule() {
              the setting",
         ),
         ("[server\n", "config.toml:1: not TOML: "),
+    ] {
+        assert_refused(text, message);
+    }
+}
+
+#[test]
+fn a_certificate_or_key_that_cannot_be_meant_is_refused() {
+    for (text, message) in [
+        (
+            "[server]\ntls_key = \"key.pem\"",
+            "config.toml:2: `server.tls_key` needs `tls_certificate` beside it",
+        ),
+        (
+            "[server]\ntls_certificate = \"chain.pem\"",
+            "config.toml:2: `server.tls_certificate` needs `tls_key` beside it",
+        ),
+        (
+            "[server]\nheader_timeout = \"1ms\"",
+            "config.toml:2: `server.header_timeout` is 1ms, but must be from 100ms to 10m",
+        ),
+        (
+            "[store]\nsecret_key = \"too short\"",
+            "config.toml:2: `store.secret_key` must have at least 24 bytes",
+        ),
+        (
+            "[store]\nsecret_key = [\"a\", \"b\", \"c\"]",
+            "config.toml:2: `store.secret_key` holds more than 2 keys",
+        ),
     ] {
         assert_refused(text, message);
     }

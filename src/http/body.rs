@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
 
@@ -23,6 +23,8 @@ pub const UNCOUNTED_BYTES: usize = 16 << 10;
 /// Longest time for a body within its bound.
 pub const READ_SPAN_MAX: Duration = Duration::from_secs(30);
 
+/// By how much the memory of a body grows whose length was not announced.
+const GROWTH_BYTES: usize = 64 << 10;
 /// When to try again where bodies are too many.
 const CROWDED_SPAN: Duration = Duration::from_secs(2);
 
@@ -140,7 +142,7 @@ async fn read_pieces(
     share: &mut Share<'_>,
 ) -> Result<Bytes, Error> {
     let mut first = Bytes::new();
-    let mut joined = BytesMut::new();
+    let mut joined: Vec<u8> = Vec::new();
     while let Some(piece) = next_piece(body).await? {
         let length = first.len().max(joined.len()) + piece.len();
         if length > bytes_max {
@@ -151,14 +153,17 @@ async fn read_pieces(
             first = piece;
             continue;
         }
+        if joined.capacity() < length {
+            // Exactly: growing by halves would hold up to twice of what the budget counts.
+            let wanted = announced.max(length + GROWTH_BYTES).min(bytes_max);
+            joined.reserve_exact(wanted - joined.len());
+        }
         if joined.is_empty() {
-            // As announced, since growing by halves would hold up to twice of what the budget counts.
-            joined.reserve(announced.max(length));
             joined.extend_from_slice(&first);
         }
         joined.extend_from_slice(&piece);
     }
-    Ok(if joined.is_empty() { first } else { joined.freeze() })
+    Ok(if joined.is_empty() { first } else { joined.into() })
 }
 
 /// The next bytes; trailers are skipped.

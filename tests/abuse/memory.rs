@@ -11,7 +11,7 @@ use crate::{client, clients};
 
 const SECRET: &str = "colectiva-signs-its-events-with-this";
 /// Events of the healthy sender.
-const EVENTS: u128 = 200;
+const EVENTS: u128 = 100;
 /// What the process may have at its worst.
 const MEMORY_KIB_MAX: u64 = 200 << 10;
 
