@@ -91,7 +91,11 @@ pub(super) const FIGURES: &[Figure] = &[
     figure("cpuUsPerEvent", "cpu an event", Unit::Us, cpu_us_per_event),
     figure("cpuUsPerDelivery", "cpu a delivery", Unit::Us, |run| run.broker.cpu_us_per_delivery),
     figure("cpuToRaw", "  to a raw post", Unit::Times, |run| run.ratios.cpu_to_raw),
-    figure("rssPeakBytes", "memory at the peak", Unit::Bytes, |run| Some(float(run.broker.rss_peak_bytes))),
+    figure("rssPeakBytes", "memory at the peak", Unit::Bytes, |run| {
+        // With an outage there are two processes.
+        let before = run.outage.map_or(0, |outage| outage.rss_full_peak_bytes);
+        Some(float(run.broker.rss_peak_bytes.max(before)))
+    }),
     figure("writtenBytesPerEvent", "written an event", Unit::Bytes, |run| run.broker.written_bytes_per_event),
     figure("storeBytes", "store", Unit::Bytes, |run| Some(float(run.broker.store_bytes))),
     figure("journalBehindMs", "journal behind", Unit::Ms, |run| run.broker.journal_behind_ms),
