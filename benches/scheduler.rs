@@ -100,6 +100,10 @@ impl Broker {
             }));
         }
         self.take_in(ROUND / usize::from(self.receivers));
+        // As the outbox does after each commit: a receiver that had claimed all it had must hear of more.
+        for lane in 0..self.receivers {
+            self.on(Input::Available(lane));
+        }
         self.index.take_spent(self.commits, ROUND);
     }
 
