@@ -163,7 +163,9 @@ async fn read_pieces(
         }
         joined.extend_from_slice(&piece);
     }
-    Ok(if joined.is_empty() { first } else { joined.into() })
+    // A piece is a slice of the connection's read buffer. Kept, it would hold all of that (8 KiB for an
+    // event of 1 KiB) for as long as the event is cached, and cost the connection a new one each time.
+    Ok(if joined.is_empty() { Bytes::copy_from_slice(&first) } else { joined.into() })
 }
 
 /// The next bytes; trailers are skipped.
@@ -249,6 +251,14 @@ mod tests {
         assert_eq!(whole, Ok(Bytes::from_static(b"abc")));
         let announced = read_capped(Body::from("abcd"), 3, &StillClock).await;
         assert_eq!(announced, Err(Error::TooLarge { bytes_max: 3 }));
+    }
+
+    #[tokio::test]
+    async fn a_body_holds_no_buffer_that_it_was_read_into() {
+        let buffer = Bytes::from(vec![b'x'; 8 << 10]);
+        let read = read_capped(Body::from(buffer.slice(..100)), 1 << 10, &StillClock).await;
+        assert_eq!(read, Ok(buffer.slice(..100)));
+        assert!(buffer.is_unique());
     }
 
     #[tokio::test]
