@@ -82,7 +82,10 @@ impl App {
             .thread(TaskKind::Journal, move || writer.run(&tail, tail_clock.as_ref(), &retention, &until))?;
         tasks.spawn(TaskKind::Dispatcher, self.dispatcher.run());
         tasks.spawn(TaskKind::Control, gone::run(self.gone, self.steering, Arc::clone(&clock), stop.clone()));
-        tasks.spawn(TaskKind::Compaction, housekeeping::compact(Arc::clone(&outbox), Arc::clone(&clock)));
+        tasks.spawn(
+            TaskKind::Compaction,
+            housekeeping::compact(Arc::clone(&outbox), Arc::clone(&clock), self.config.store.compact_every),
+        );
         tasks.spawn(TaskKind::Retention, housekeeping::tend_control(self.control, Arc::clone(&clock)));
         let keep = self.config.journal.retention_dead;
         let dismissal = housekeeping::dismiss_old(self.admin.clone(), keep, Arc::clone(&clock));

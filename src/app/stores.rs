@@ -7,7 +7,7 @@ use super::{Error, Ports};
 use crate::config::{Config, Engine};
 use crate::store::control::Control;
 use crate::store::journal::{self, Reader, Writer};
-use crate::store::log::{self, EngineKind};
+use crate::store::log::{self, EngineKind, SpaceBound};
 use crate::store::outbox::open::Surroundings;
 use crate::store::outbox::{Options, Outbox};
 use crate::telemetry::event;
@@ -49,6 +49,7 @@ fn outbox(config: &Config, ports: &Ports, metrics: &Arc<Metrics>) -> Result<Outb
         // An id is never forgotten while its request could still pass.
         dedupe_keep: config.ingest.dedupe_window + 2 * config.ingest.timestamp_tolerance,
         cache_bytes: CACHE_BYTES,
+        space: SpaceBound { disk_bytes_min: config.store.compact_bytes_min, ..SpaceBound::default() },
         ..Options::default()
     };
     let disk = path.clone();
