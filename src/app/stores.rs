@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::{Error, Ports};
 use crate::config::{Config, Engine};
 use crate::store::control::Control;
+use crate::store::folder;
 use crate::store::journal::{self, Reader, Writer};
 use crate::store::log::{self, EngineKind, SpaceBound};
 use crate::store::outbox::open::Surroundings;
@@ -37,7 +38,7 @@ pub(super) fn open(config: &Config, ports: &Ports, metrics: &Arc<Metrics>) -> Re
 /// Opens the outbox below `[store] path`.
 fn outbox(config: &Config, ports: &Ports, metrics: &Arc<Metrics>) -> Result<Outbox, Error> {
     let path = &config.store.path;
-    std::fs::create_dir_all(path).map_err(|reason| Error::StorePath { path: path.clone(), reason })?;
+    folder::make(path).map_err(|reason| Error::StorePath { path: path.clone(), reason })?;
     let engine = match config.store.engine {
         Engine::Sled => EngineKind::Sled,
         Engine::Redb => EngineKind::Redb,

@@ -11,8 +11,8 @@ use std::path::Path;
 use ::redb::{Database, ReadableDatabase, TableDefinition};
 
 use super::engine::{Engine, Fault, Room, Rows};
-use super::files;
 use super::row::{Change, Key};
+use crate::store::folder;
 
 const FILE: &str = "rows.redb";
 const ROWS: TableDefinition<'_, &Key, &[u8]> = TableDefinition::new("rows");
@@ -45,7 +45,7 @@ impl RedbEngine {
         write.open_table(ROWS).map_err(fault)?;
         write.commit().map_err(fault)?;
         File::open(&file)?.sync_all()?;
-        files::sync_dir(path)?;
+        folder::sync(path)?;
         Ok(Self { db })
     }
 
@@ -60,6 +60,8 @@ impl RedbEngine {
             }
             Err(error) => return Err(error.into()),
         }
+        // What a killed process wrote and never synced is seen now, and is answered for from now on.
+        File::open(&file)?.sync_all()?;
         let db = builder(cache_bytes).set_check_integrity_on_open(true).open(&file).map_err(fault)?;
         Ok(Self { db })
     }

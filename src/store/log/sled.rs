@@ -11,8 +11,8 @@ use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
 use super::engine::{Engine, Fault, Room, Rows};
-use super::files;
 use super::row::{Change, Key, ROW_BYTES_MAX};
+use crate::store::folder;
 
 const SEGMENT_BYTES: usize = 512 * 1024;
 /// What sled writes into `conf` for this configuration; four bytes of checksum follow.
@@ -46,7 +46,7 @@ impl SledEngine {
         for file in ["conf", "db", "blobs"] {
             File::open(path.join(file))?.sync_all()?;
         }
-        files::sync_dir(path)?;
+        folder::sync(path)?;
         Self::over(db, path)
     }
 
@@ -55,10 +55,12 @@ impl SledEngine {
     pub fn open(path: &Path, cache_bytes: u64) -> Result<Self, Fault> {
         check_files(path)?;
         let sync = File::options().read(true).write(true).open(path.join("db"))?;
+        // What a killed process wrote and never synced is seen now, and is answered for from now on.
+        sync.sync_all()?;
         await_unlocked(&sync);
         let db = config(path, cache_bytes).open()?;
         // Recovery may have renamed a snapshot into place, and sled syncs no directory.
-        files::sync_dir(path)?;
+        folder::sync(path)?;
         Self::over(db, path)
     }
 
