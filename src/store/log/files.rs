@@ -36,6 +36,14 @@ pub(super) fn remove_file(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Fails if the file has no name any more: it can be written and synced as ever, and goes with the process.
+pub(super) fn assert_named(file: &File) -> io::Result<()> {
+    match file.metadata()?.nlink() {
+        0 => Err(io::Error::other("it was removed while it was in use")),
+        _ => Ok(()),
+    }
+}
+
 /// The bytes the disk spends on everything below `path`. What vanishes meanwhile counts nothing.
 pub(super) fn disk_bytes(path: &Path) -> io::Result<u64> {
     let mut bytes = 0;
@@ -74,6 +82,17 @@ impl DirLock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_that_was_removed_is_noticed() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("rows");
+        let file = File::create(&path).unwrap();
+        assert_named(&file).unwrap();
+        fs::remove_file(&path).unwrap();
+        file.sync_all().unwrap();
+        assert_named(&file).unwrap_err();
+    }
 
     #[test]
     fn staging_leaves_the_old_content_until_published() {

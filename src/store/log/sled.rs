@@ -11,6 +11,7 @@ use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
 use super::engine::{Engine, Fault, Room, Rows};
+use super::files;
 use super::row::{Change, Key, ROW_BYTES_MAX};
 use crate::store::folder;
 
@@ -69,9 +70,16 @@ impl SledEngine {
         Ok(Self { db, sync, blobs: path.join("blobs") })
     }
 
+    /// Keeps the last handle from ever being dropped: sled would write and sync once more, and panic where that
+    /// fails. The process ends soon.
+    fn leave_alone(&self) {
+        std::mem::forget(self.db.clone());
+    }
+
     fn make_durable(&self) -> Result<(), Fault> {
         self.db.flush()?;
-        Ok(self.sync.sync_data()?)
+        self.sync.sync_data()?;
+        Ok(files::assert_named(&self.sync)?)
     }
 }
 
@@ -84,8 +92,8 @@ impl Engine for SledEngine {
                 None => batch.remove(key),
             }
         }
-        self.db.apply_batch(batch)?;
-        self.make_durable()?;
+        let applied = self.db.apply_batch(batch).map_err(Fault::from);
+        applied.and_then(|()| self.make_durable()).inspect_err(|_| self.leave_alone())?;
         if may_make_blob(change) { refuse_blobs(&self.blobs) } else { Ok(()) }
     }
 
