@@ -158,3 +158,25 @@ async fn a_kill_in_the_switch_of_a_compaction_and_a_power_cut_leave_a_generation
         cut_the_last_life(&stage.recording(&posted), removed, false).await;
     }
 }
+
+/// sled writes a snapshot as it is opened, and trips over a half one.
+#[tokio::test]
+async fn a_kill_in_sleds_snapshot_leaves_a_store_that_opens() {
+    let stage = Stage::new(Engine::Sled).await;
+    let mut first = stage.spawn(|interposer| interposer);
+    first.ready().await.unwrap();
+    let mut connection = Connection::open(first.address).await.unwrap();
+    let event = event("before");
+    assert_eq!(post(&mut connection, &event).await.unwrap().0, StatusCode::ACCEPTED);
+    drop(first);
+    let flag = stage.folder().join("flag");
+    std::fs::write(&flag, "").unwrap();
+    let mut second = stage.spawn(|interposer| interposer.failing(Call::Write, "/snap.", None, &flag));
+    assert_eq!(second.ended().await.code(), None, "{}", second.log());
+    let mut third = stage.on(stage.folder());
+    third.ready().await.unwrap();
+    let mut connection = Connection::open(third.address).await.unwrap();
+    assert_eq!(post(&mut connection, &event).await.unwrap().0, StatusCode::OK);
+    drop(third);
+    cut_the_last_life(&stage.recording(&[event]), |_| true, false).await;
+}

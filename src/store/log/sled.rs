@@ -55,6 +55,7 @@ impl SledEngine {
     /// is refused before sled sees it.
     pub fn open(path: &Path, cache_bytes: u64) -> Result<Self, Fault> {
         check_files(path)?;
+        remove_half_snapshots(path)?;
         let sync = File::options().read(true).write(true).open(path.join("db"))?;
         // What a killed process wrote and never synced is seen now, and is answered for from now on.
         sync.sync_all()?;
@@ -158,6 +159,20 @@ fn check_files(path: &Path) -> Result<(), Fault> {
     refuse_blobs(&path.join("blobs"))
 }
 
+/// Removes snapshots that sled has not finished. It makes them at each opening, under another name first, and
+/// at the next opening takes the half one for the newest, finds it corrupt and gives up.
+fn remove_half_snapshots(path: &Path) -> Result<(), Fault> {
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with("snap.") && name.ends_with(".generating") {
+            files::remove_file(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 /// Whether to look for blobs after `change`. Rows of the lengths that are written make none, which a build
 /// for tests does not take for granted.
 fn may_make_blob(change: &Change<'_>) -> bool {
@@ -180,5 +195,24 @@ fn await_unlocked(file: &File) {
             return;
         }
         std::thread::yield_now();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CACHE_BYTES: u64 = 1 << 20;
+
+    #[test]
+    fn a_snapshot_that_sled_never_finished_is_no_damage() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("rows");
+        drop(SledEngine::create(&path, CACHE_BYTES).unwrap());
+        for half in ["", "less than a snapshot", "longer than its checksum, which is not that of these bytes"]
+        {
+            fs::write(path.join("snap.FFFFFFFFFFFFFFFF.generating"), half).unwrap();
+            drop(SledEngine::open(&path, CACHE_BYTES).unwrap());
+        }
     }
 }
