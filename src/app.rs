@@ -118,6 +118,7 @@ pub struct App {
     draining: Arc<AtomicBool>,
     server: Server,
     dispatcher: Dispatcher,
+    sink: Arc<HttpSink>,
     catalog: CatalogHandle,
     steering: Steering,
     gone: mpsc::Receiver<AppSlug>,
@@ -141,10 +142,11 @@ impl App {
         let draining = Arc::new(AtomicBool::new(false));
         let tasks = Tasks::new();
         let (gone_in, gone) = mpsc::channel(GONE_MAX);
+        let sink = Arc::new(sink(&config, &ports)?);
         let (dispatcher, dispatch) = Dispatcher::new(DispatchParts {
             outbox: Arc::clone(&outbox),
             directory: directory.clone(),
-            sink: Arc::new(sink(&config, &ports)?),
+            sink: Arc::<HttpSink>::clone(&sink),
             clock: Arc::clone(&ports.clock),
             entropy: Arc::clone(&ports.entropy),
             tasks: tasks.clone(),
@@ -173,11 +175,7 @@ impl App {
             entropy: Arc::clone(&ports.entropy),
             tasks: tasks.clone(),
         });
-        let health = Health {
-            draining: Arc::clone(&draining),
-            outbox: Arc::clone(&outbox),
-            metrics: Arc::clone(&metrics),
-        };
+        let health = health(&draining, &outbox, &metrics);
         let router = routes::all(ingest, admin.clone(), health, Arc::clone(&ports.entropy));
         let server = Server::new(listener, router, bounds(&config), Arc::clone(&ports.clock));
         Ok(Self {
@@ -190,6 +188,7 @@ impl App {
             draining,
             server,
             dispatcher,
+            sink,
             catalog,
             steering,
             gone,
@@ -209,6 +208,10 @@ impl App {
     pub fn stopper(&self) -> tokio_util::sync::CancellationToken {
         self.tasks.soft()
     }
+}
+
+fn health(draining: &Arc<AtomicBool>, outbox: &Arc<Outbox>, metrics: &Arc<Metrics>) -> Health {
+    Health { draining: Arc::clone(draining), outbox: Arc::clone(outbox), metrics: Arc::clone(metrics) }
 }
 
 fn say_doubts(config: &Config, metrics: &Metrics) {

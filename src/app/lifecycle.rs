@@ -81,6 +81,8 @@ impl App {
         recorder
             .thread(TaskKind::Journal, move || writer.run(&tail, tail_clock.as_ref(), &retention, &until))?;
         tasks.spawn(TaskKind::Dispatcher, self.dispatcher.run());
+        let sink = self.sink;
+        tasks.spawn(TaskKind::Connections, async move { sink.close_idle().await });
         tasks.spawn(TaskKind::Control, gone::run(self.gone, self.steering, Arc::clone(&clock), stop.clone()));
         tasks.spawn(
             TaskKind::Compaction,

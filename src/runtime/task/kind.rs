@@ -58,6 +58,8 @@ task_kinds! {
     Dispatcher: "dispatcher", Finish, ShutDown;
     /// One attempt to deliver.
     Attempt: "attempt", Finish, Log;
+    /// Closes idle connections to receivers.
+    Connections: "connections", Abort, Log;
     /// Brings settled events into the journal.
     Journal: "journal", Follow, ShutDown;
     /// Answers reads and writes of the control database.
