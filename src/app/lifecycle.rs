@@ -90,7 +90,10 @@ impl App {
         let sink = self.sink;
         tasks.spawn(TaskKind::Connections, async move { sink.close_idle().await });
         tasks.spawn(TaskKind::Control, gone::run(self.gone, self.steering, Arc::clone(&clock), stop.clone()));
-        tasks.spawn(TaskKind::Compaction, housekeeping::compact(Arc::clone(&outbox), Arc::clone(&clock)));
+        tasks.spawn(
+            TaskKind::Compaction,
+            housekeeping::compact(Arc::clone(&outbox), Arc::clone(&clock), self.config.store.compact_every),
+        );
         tasks.spawn(TaskKind::Retention, housekeeping::tend_control(self.control, Arc::clone(&clock)));
         let keep = self.config.journal.retention_dead;
         let dismissal = housekeeping::dismiss_old(self.admin.clone(), keep, Arc::clone(&clock));

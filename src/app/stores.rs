@@ -7,8 +7,9 @@ use super::{Error, Ports};
 use crate::config::{Config, Engine};
 use crate::store::control::Control;
 use crate::store::control::sealing::{Sealed, Sealing};
+use crate::store::folder;
 use crate::store::journal::{self, Reader, Writer};
-use crate::store::log::{self, EngineKind};
+use crate::store::log::{self, EngineKind, SpaceBound};
 use crate::store::outbox::open::Surroundings;
 use crate::store::outbox::{Options, Outbox};
 use crate::telemetry::event;
@@ -38,7 +39,7 @@ pub(super) fn open(config: &Config, ports: &Ports, metrics: &Arc<Metrics>) -> Re
 /// Opens the outbox below `[store] path`.
 fn outbox(config: &Config, ports: &Ports, metrics: &Arc<Metrics>) -> Result<Outbox, Error> {
     let path = &config.store.path;
-    std::fs::create_dir_all(path).map_err(|reason| Error::StorePath { path: path.clone(), reason })?;
+    folder::make(path).map_err(|reason| Error::StorePath { path: path.clone(), reason })?;
     let engine = match config.store.engine {
         Engine::Sled => EngineKind::Sled,
         Engine::Redb => EngineKind::Redb,
@@ -50,6 +51,7 @@ fn outbox(config: &Config, ports: &Ports, metrics: &Arc<Metrics>) -> Result<Outb
         // An id is never forgotten while its request could still pass.
         dedupe_keep: config.ingest.dedupe_window + 2 * config.ingest.timestamp_tolerance,
         cache_bytes: CACHE_BYTES,
+        space: SpaceBound { disk_bytes_min: config.store.compact_bytes_min, ..SpaceBound::default() },
         ..Options::default()
     };
     let disk = path.clone();

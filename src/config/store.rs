@@ -1,6 +1,7 @@
 //! `[store]`: where the data lives and which engine keeps the outbox.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -26,6 +27,12 @@ pub struct Store {
     /// first start.
     #[serde(deserialize_with = "secret::list")]
     pub secret_key: Vec<Secret>,
+    /// What the outbox takes on the disk before it is worth rewriting.
+    #[serde(deserialize_with = "unit::size")]
+    pub compact_bytes_min: u64,
+    /// How often it is looked whether that pays.
+    #[serde(deserialize_with = "unit::span")]
+    pub compact_every: Duration,
 }
 
 /// The engine under the outbox.
@@ -46,6 +53,8 @@ impl Default for Store {
             engine: Engine::Sled,
             free_bytes_min: 256 << 20,
             secret_key: Vec::new(),
+            compact_bytes_min: 64 << 20,
+            compact_every: Duration::from_secs(20),
         }
     }
 }
@@ -63,6 +72,9 @@ impl Store {
             let rule = format!("must have at least {KEY_BYTES_MIN} bytes; `openssl rand -hex 32` makes one");
             return Err(Fault::new("store.secret_key", rule));
         }
-        limit::count("store.free_bytes_min", self.free_bytes_min, 1 << 20, 1 << 40)
+        limit::count("store.free_bytes_min", self.free_bytes_min, 1 << 20, 1 << 40)?;
+        limit::count("store.compact_bytes_min", self.compact_bytes_min, 1 << 20, 1 << 40)?;
+        let (min, max) = (Duration::from_millis(100), Duration::from_hours(1));
+        limit::span("store.compact_every", self.compact_every, min, max)
     }
 }

@@ -17,6 +17,8 @@ mod breaker;
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod clock;
+#[cfg(test)]
 mod dead;
 #[cfg(test)]
 mod delivered;
