@@ -3,5 +3,6 @@
 //! Nothing here waits on time: what a test waits for, it is told.
 
 pub mod clock;
+pub mod event;
 pub mod log_conformance;
 pub mod receiver;

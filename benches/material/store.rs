@@ -6,14 +6,15 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use camino_broker::domain::id::{AppSlug, CorrelationId, EventId, EventType};
+use camino_broker::domain::id::AppSlug;
 use camino_broker::domain::routing::{Decided, Decision};
 use camino_broker::domain::time::Millis;
 use camino_broker::runtime::clock::SystemClock;
 use camino_broker::store::log::{self, EngineKind};
 use camino_broker::store::outbox::open::Surroundings;
-use camino_broker::store::outbox::record::{Admission, Proof, StoredEvent};
+use camino_broker::store::outbox::record::StoredEvent;
 use camino_broker::store::outbox::{Options, Outbox};
+use camino_broker::testing::event::routed;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -64,27 +65,8 @@ impl Store {
 
     fn event(&self, decisions: Vec<Decided>) -> StoredEvent {
         let number = self.made.replace(self.made.get() + 1);
-        let source = AppSlug::new("bench-sender").unwrap();
-        let event_id = EventId::new(&format!("00000000-0000-4000-8000-{number:012x}")).unwrap();
-        StoredEvent {
-            seq: 0,
-            accepted_at: T0,
-            correlation: CorrelationId::derive(&source, &event_id),
-            source,
-            event_id,
-            event_type: EventType::new("bench.sent").unwrap(),
-            organization: "org_bench".to_owned(),
-            timestamp: T0,
-            tenant: None,
-            traceparent: None,
-            proof: Proof::Ecosystem,
-            admission: Admission::Routed,
-            decisions,
-            drift: Vec::new(),
-            generation: 0,
-            replay: None,
-            body: self.body.clone(),
-        }
+        let id = format!("00000000-0000-4000-8000-{number:012x}");
+        StoredEvent { decisions, body: self.body.clone(), ..routed("bench-sender", &id, &[], T0) }
     }
 }
 

@@ -139,7 +139,8 @@ impl HttpSink {
             return Exchange::failed(error.failure(), error.to_string());
         }
         let request = connection::request(url, headers, attempt.body.clone());
-        match deadline.race(self.answer(url, request)).await {
+        let key = Key::of(url);
+        match deadline.race(self.answer(&key, url, request)).await {
             None => Exchange::failed(Failure::Timeout, timed_out(attempt.endpoint.timeout)),
             Some(Err(error)) => {
                 let (failure, text) = failure::read(&error);
@@ -148,7 +149,7 @@ impl HttpSink {
             Some(Ok((mut connection, response))) => {
                 let exchange = Exchange::read(response, &mut connection, deadline).await;
                 if connection.is_open() {
-                    self.pool.put(Key::of(url), connection, self.clock.monotonic());
+                    self.pool.put(key, connection, self.clock.monotonic());
                 }
                 exchange
             }
@@ -158,11 +159,11 @@ impl HttpSink {
     /// The head of the answer to `request`, and the connection that the rest of it comes on.
     async fn answer(
         &self,
+        key: &Key,
         url: &Uri,
         mut request: Request<Full<Bytes>>,
     ) -> Result<(Connection, Response<Incoming>), failure::Error> {
-        let key = Key::of(url);
-        while let Some(mut connection) = self.pool.take(&key, self.clock.monotonic()) {
+        while let Some(mut connection) = self.pool.take(key, self.clock.monotonic()) {
             if !connection.is_open() {
                 continue;
             }

@@ -10,18 +10,17 @@ use crate::config::Config;
 use crate::deliver::Attempt;
 use crate::domain::breaker::State;
 use crate::domain::delivery::Progress;
-use crate::domain::id::{CorrelationId, EventId, EventType};
 use crate::domain::outcome::Reason;
 use crate::domain::parked::Parked;
-use crate::domain::routing::{Decided, Decision};
 use crate::domain::secret::Secret;
 use crate::outbox::directory::Snapshot;
 use crate::runtime::entropy::OsEntropy;
 use crate::store::log::{self, Batch, EngineKind, Log, RowId, Space};
 use crate::store::outbox::Options;
 use crate::store::outbox::open::Surroundings;
-use crate::store::outbox::record::{Admission, AttemptNote, Change, Proof, StoredEvent};
+use crate::store::outbox::record::{AttemptNote, Change, StoredEvent};
 use crate::testing::clock::ManualClock;
+use crate::testing::event::routed;
 
 const READS: u8 = 0;
 const READ_FAILS: u8 = 1;
@@ -170,27 +169,7 @@ impl Bench {
 }
 
 fn event(n: usize, at: Millis) -> StoredEvent {
-    let (source, event_id) =
-        (AppSlug::new("colectiva").unwrap(), EventId::new(&format!("event-{n}")).unwrap());
-    StoredEvent {
-        seq: 0,
-        accepted_at: at,
-        correlation: CorrelationId::derive(&source, &event_id),
-        source,
-        event_id,
-        event_type: EventType::new("payment.received").unwrap(),
-        organization: "org".to_owned(),
-        timestamp: at,
-        tenant: None,
-        traceparent: None,
-        proof: Proof::Ecosystem,
-        admission: Admission::Routed,
-        decisions: vec![Decided { receiver: slug(), decision: Decision::Queued, detail: None }],
-        drift: Vec::new(),
-        generation: 0,
-        replay: None,
-        body: "{}".into(),
-    }
+    routed("colectiva", &format!("event-{n}"), &[slug().as_str()], at)
 }
 
 #[tokio::test]

@@ -5,17 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use camino_broker::domain::delivery::Progress;
-use camino_broker::domain::id::{AppSlug, CorrelationId, EventId, EventType};
+use camino_broker::domain::id::AppSlug;
 use camino_broker::domain::outcome::Reason;
-use camino_broker::domain::routing::{Decided, Decision};
 use camino_broker::domain::scheduler::LaneId;
 use camino_broker::domain::time::Millis;
 use camino_broker::runtime::clock::SystemClock;
 use camino_broker::store::journal::{self, Writer};
 use camino_broker::store::log::{self, EngineKind};
 use camino_broker::store::outbox::open::Surroundings;
-use camino_broker::store::outbox::record::{Admission, AttemptNote, Change, Move, Proof, StoredEvent};
+use camino_broker::store::outbox::record::{AttemptNote, Change, Move, Proof, StoredEvent};
 use camino_broker::store::outbox::{Appended, Options, Outbox};
+use camino_broker::testing::event::routed;
 use rusqlite::Connection;
 
 pub const T0: Millis = Millis(1_776_340_800_000);
@@ -100,29 +100,8 @@ pub fn slug(text: &str) -> AppSlug {
 }
 
 pub fn event(id: &str, receivers: &[&str]) -> StoredEvent {
-    let (source, event_id) = (slug("colectiva"), EventId::new(id).unwrap());
-    StoredEvent {
-        seq: 0,
-        accepted_at: T0,
-        correlation: CorrelationId::derive(&source, &event_id),
-        source,
-        event_id,
-        event_type: EventType::new("payment.received").unwrap(),
-        organization: "org-1".to_owned(),
-        timestamp: T0,
-        tenant: None,
-        traceparent: None,
-        proof: Proof::Ecosystem,
-        admission: Admission::Routed,
-        decisions: receivers
-            .iter()
-            .map(|receiver| Decided { receiver: slug(receiver), decision: Decision::Queued, detail: None })
-            .collect(),
-        drift: Vec::new(),
-        generation: 0,
-        replay: None,
-        body: bytes::Bytes::from(format!("{{\"eventId\":\"{id}\"}}").repeat(20)),
-    }
+    let body = format!("{{\"eventId\":\"{id}\"}}").repeat(20).into();
+    StoredEvent { organization: "org-1".to_owned(), body, ..routed("colectiva", id, receivers, T0) }
 }
 
 /// Appends events and gives their numbers.

@@ -7,17 +7,17 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use camino_broker::domain::delivery::Progress as Attempts;
-use camino_broker::domain::id::{AppSlug, CorrelationId, EventId, EventType};
-use camino_broker::domain::routing::{Decided, Decision};
+use camino_broker::domain::id::{AppSlug, EventId};
 use camino_broker::domain::scheduler::LaneId;
 use camino_broker::domain::time::Millis;
 use camino_broker::store::log::{
     self, Batch, Compacted, EngineKind, Error, Log, Progress, RowId, Space, SpaceBound, Stats, should_compact,
 };
 use camino_broker::store::outbox::open::Surroundings;
-use camino_broker::store::outbox::record::{Admission, Change, Move, Proof, StoredEvent};
+use camino_broker::store::outbox::record::{Change, Move, StoredEvent};
 use camino_broker::store::outbox::{Options, Outbox};
 use camino_broker::testing::clock::ManualClock;
+use camino_broker::testing::event::routed;
 use camino_broker::testing::log_conformance::bytes;
 
 const RECEIVERS: [&str; 3] = ["comal", "cosmos-pet", "colectiva"];
@@ -144,32 +144,8 @@ impl Bench {
 }
 
 fn event(n: usize) -> StoredEvent {
-    let (source, event_id) = (AppSlug::new("voz").unwrap(), EventId::new(&format!("e{n}")).unwrap());
-    StoredEvent {
-        seq: 0,
-        accepted_at: T0,
-        correlation: CorrelationId::derive(&source, &event_id),
-        source,
-        event_id,
-        event_type: EventType::new("payment.received").unwrap(),
-        organization: "org".to_owned(),
-        timestamp: T0,
-        tenant: None,
-        traceparent: None,
-        proof: Proof::Ecosystem,
-        admission: Admission::Routed,
-        decisions: RECEIVERS
-            .map(|receiver| Decided {
-                receiver: AppSlug::new(receiver).unwrap(),
-                decision: Decision::Queued,
-                detail: None,
-            })
-            .into(),
-        drift: Vec::new(),
-        generation: 0,
-        replay: None,
-        body: bytes(n as u64, BODY_BYTES).into(),
-    }
+    let body = bytes(n as u64, BODY_BYTES).into();
+    StoredEvent { body, ..routed("voz", &format!("e{n}"), &RECEIVERS, T0) }
 }
 
 async fn settled_events_give_their_space_back(engine: EngineKind) {

@@ -6,11 +6,11 @@ use super::open::Surroundings;
 use super::record::{Admission, Change, Proof};
 use super::*;
 use crate::domain::delivery::Progress;
-use crate::domain::id::{CorrelationId, EventType};
 use crate::domain::outcome::Reason;
-use crate::domain::routing::{Decided, Decision, QuarantineReason};
+use crate::domain::routing::QuarantineReason;
 use crate::runtime::clock::SystemClock;
 use crate::store::log::EngineKind;
+use crate::testing::event::routed;
 
 mod durable;
 mod ends;
@@ -69,29 +69,8 @@ fn slug(text: &str) -> AppSlug {
 }
 
 fn event(id: &str, receivers: &[&str]) -> StoredEvent {
-    let (source, event_id) = (slug("colectiva"), EventId::new(id).unwrap());
-    StoredEvent {
-        seq: 0,
-        accepted_at: T0,
-        correlation: CorrelationId::derive(&source, &event_id),
-        source,
-        event_id,
-        event_type: EventType::new("payment.received").unwrap(),
-        organization: "org".to_owned(),
-        timestamp: T0,
-        tenant: None,
-        traceparent: None,
-        proof: Proof::Ecosystem,
-        admission: Admission::Routed,
-        decisions: receivers
-            .iter()
-            .map(|receiver| Decided { receiver: slug(receiver), decision: Decision::Queued, detail: None })
-            .collect(),
-        drift: Vec::new(),
-        generation: 0,
-        replay: None,
-        body: bytes::Bytes::from(format!("{{\"eventId\":\"{id}\"}}").repeat(40)),
-    }
+    let body = format!("{{\"eventId\":\"{id}\"}}").repeat(40).into();
+    StoredEvent { body, ..routed("colectiva", id, receivers, T0) }
 }
 
 fn step(lane: LaneId, seq: u64, attempts: u16, change: Change) -> Move {
