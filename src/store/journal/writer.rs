@@ -24,8 +24,13 @@ use crate::store::outbox::record::Commit;
 const PATIENCE: Duration = Duration::from_millis(250);
 /// How long commits are gathered into one transaction, unless there are many.
 const GATHER: Duration = Duration::from_millis(50);
+/// The same after a round of [`BUSY_ROWS`]: an event that is accepted and delivered within one
+/// transaction is written once.
+const GATHER_BUSY: Duration = Duration::from_millis(250);
 /// Commits that are many.
-const GATHER_COMMITS: u64 = 64;
+const GATHER_COMMITS: u64 = 256;
+/// Events and moves of one round that show a busy broker.
+const BUSY_ROWS: usize = 512;
 /// Bytes of commits read at once.
 const READ_BYTES_MAX: usize = 8 << 20;
 /// Events and moves after which a transaction takes no further commit in.
@@ -88,14 +93,16 @@ impl Writer {
     ) -> Result<(), Error> {
         self.begin(outbox)?;
         let mut purge_at = clock.monotonic() + PURGE_EVERY;
+        let mut gather = GATHER;
         loop {
             let open = outbox.tail().wait(self.position, PATIENCE);
             let stopping = stop.is_cancelled() || !open;
             if !stopping {
-                outbox.tail().wait(self.position + GATHER_COMMITS, GATHER);
+                outbox.tail().wait(self.position + GATHER_COMMITS, gather);
             }
             let purging = !stopping && clock.monotonic() >= purge_at;
-            let done = self.follow(outbox).and_then(|()| {
+            let done = self.follow(outbox).and_then(|rows| {
+                gather = if rows < BUSY_ROWS { GATHER } else { GATHER_BUSY };
                 if purging { self.purge(clock.now(), retention, PURGE_EVENTS) } else { Ok(Purged::default()) }
             });
             match done {
@@ -143,17 +150,20 @@ impl Writer {
         Ok(has_gap)
     }
 
-    /// Takes in everything that is there now.
-    pub fn follow(&mut self, outbox: &Outbox) -> Result<(), Error> {
+    /// Takes in everything that is there now; says how many events and moves that was.
+    pub fn follow(&mut self, outbox: &Outbox) -> Result<usize, Error> {
+        let mut rows = 0;
         loop {
             let commits = outbox.commits_after(self.position, READ_BYTES_MAX)?;
             if commits.is_empty() {
-                return Ok(());
+                return Ok(rows);
             }
             let mut rest = commits.as_slice();
             while !rest.is_empty() {
                 let (now, later) = rest.split_at(batch_len(rest));
                 self.apply(now)?;
+                rows +=
+                    now.iter().map(|commit| commit.events.len() + commit.record.moves.len()).sum::<usize>();
                 outbox.journalled(self.position);
                 rest = later;
             }

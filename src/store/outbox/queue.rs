@@ -45,6 +45,8 @@ struct State {
     parked: Vec<(LaneId, Parked)>,
     nudged: bool,
     closed: bool,
+    /// What the committer sleeps for, if it does. A wake-up is a system call, even where nobody sleeps.
+    asleep_for: Option<fn(&State) -> bool>,
 }
 
 #[derive(Default)]
@@ -71,20 +73,21 @@ impl Queue {
         state.events += request.events.len();
         state.bytes += request.bytes;
         state.requests.push_back(request);
-        self.changed.notify_one();
+        self.wake(state);
         Ok(())
     }
 
     pub(super) fn push_moves(&self, moves: impl IntoIterator<Item = Move>) {
-        self.lock().moves.extend(moves);
-        self.changed.notify_one();
+        let mut state = self.lock();
+        state.moves.extend(moves);
+        self.wake(state);
     }
 
     pub(super) fn push_parked(&self, lane: LaneId, parked: Parked) {
         let mut state = self.lock();
         state.parked.retain(|(other, _)| *other != lane);
         state.parked.push((lane, parked));
-        self.changed.notify_one();
+        self.wake(state);
     }
 
     /// Takes back, to the front, what could not be written.
@@ -105,13 +108,14 @@ impl Queue {
     pub(super) fn nudge(&self) {
         let mut state = self.lock();
         state.nudged = !state.closed;
-        self.changed.notify_one();
+        self.wake(state);
     }
 
     /// No further requests; what waits is still taken.
     pub(super) fn close(&self) {
-        self.lock().closed = true;
-        self.changed.notify_all();
+        let mut state = self.lock();
+        state.closed = true;
+        self.wake(state);
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -121,35 +125,56 @@ impl Queue {
     /// Waits for work while only removals can be written: moves start no commit, and it comes back from
     /// time to time for another look at the disk. `None` when closed and empty.
     pub(super) fn take_stalled(&self) -> Option<Work> {
-        let (mut state, _) = self
-            .changed
-            .wait_timeout_while(self.lock(), STALLED_LOOK_EVERY, |state| {
-                state.requests.is_empty() && !state.nudged && !state.closed
-            })
-            .unwrap_or_else(PoisonError::into_inner);
+        let is_due = |state: &State| !state.requests.is_empty() || state.nudged || state.closed;
+        let mut state = self.sleep(self.lock(), is_due, Some(STALLED_LOOK_EVERY));
         (!state.closed || !state.is_empty()).then(|| state.take())
     }
 
     /// Waits for work. `None` when closed and empty. Accepts start a commit at once; moves wait up to
     /// [`MOVES_WAIT_MAX`] for accepts to ride with.
     pub(super) fn take(&self) -> Option<Work> {
-        let mut state = self.lock();
-        while state.is_empty() && !state.nudged {
-            if state.closed {
-                return None;
-            }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        let is_any = |state: &State| !state.is_empty() || state.nudged || state.closed;
+        let mut state = self.sleep(self.lock(), is_any, None);
+        if state.closed && state.is_empty() && !state.nudged {
+            return None;
         }
-        if state.requests.is_empty() && !state.closed {
-            let (woken, _) = self
-                .changed
-                .wait_timeout_while(state, MOVES_WAIT_MAX, |state| {
-                    state.requests.is_empty() && !state.closed && state.moves.len() < COMMIT_MOVES_MAX
-                })
-                .unwrap_or_else(PoisonError::into_inner);
-            state = woken;
-        }
+        let is_due = |state: &State| {
+            !state.requests.is_empty() || state.closed || state.moves.len() >= COMMIT_MOVES_MAX
+        };
+        state = self.sleep(state, is_due, Some(MOVES_WAIT_MAX));
         Some(state.take())
+    }
+
+    /// Sleeps until `is_due`, or for `at_most`.
+    fn sleep<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        is_due: fn(&State) -> bool,
+        at_most: Option<Duration>,
+    ) -> MutexGuard<'a, State> {
+        if is_due(&state) {
+            return state;
+        }
+        state.asleep_for = Some(is_due);
+        let asleep = |state: &mut State| !is_due(state);
+        state = match at_most {
+            None => self.changed.wait_while(state, asleep).unwrap_or_else(PoisonError::into_inner),
+            Some(span) => {
+                let woken = self.changed.wait_timeout_while(state, span, asleep);
+                woken.unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+        state.asleep_for = None;
+        state
+    }
+
+    /// Wakes the committer if it sleeps for what has come about.
+    fn wake(&self, mut state: MutexGuard<'_, State>) {
+        if state.asleep_for.is_some_and(|is_due| is_due(&state)) {
+            state.asleep_for = None;
+            drop(state);
+            self.changed.notify_one();
+        }
     }
 }
 

@@ -28,6 +28,8 @@ struct State {
     /// The last commit.
     head: u64,
     closed: bool,
+    /// The earliest commit that somebody waits for. A wake-up is a system call.
+    awaited: Option<u64>,
 }
 
 impl Tail {
@@ -47,7 +49,11 @@ impl Tail {
             state.bytes -= weight(&oldest);
             state.base = oldest.number;
         }
-        self.grown.notify_all();
+        if state.awaited.is_some_and(|awaited| awaited <= state.head) {
+            state.awaited = None;
+            drop(state);
+            self.grown.notify_all();
+        }
     }
 
     pub(super) fn close(&self) {
@@ -66,7 +72,14 @@ impl Tail {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let (state, _) = self
             .grown
-            .wait_timeout_while(state, patience, |state| state.head <= after && !state.closed)
+            .wait_timeout_while(state, patience, |state| {
+                let awaits = state.head <= after && !state.closed;
+                if awaits {
+                    let next = after.saturating_add(1);
+                    state.awaited = Some(state.awaited.map_or(next, |awaited| awaited.min(next)));
+                }
+                awaits
+            })
             .unwrap_or_else(PoisonError::into_inner);
         state.head > after || !state.closed
     }
