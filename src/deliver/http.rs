@@ -19,6 +19,7 @@ use ::http::header::{LOCATION, RETRY_AFTER};
 use ::http::{HeaderMap, HeaderName, Request, Response, Uri};
 use bytes::Bytes;
 use http_body_util::Full;
+use hyper::body::Body as _;
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use ipnet::IpNet;
@@ -238,7 +239,7 @@ impl Exchange {
 async fn excerpt(mut body: Incoming, connection: &mut Connection, deadline: &mut Deadline) -> Option<String> {
     let mut kept = Vec::new();
     let mut read_bytes = 0;
-    while read_bytes < BODY_BYTES_MAX {
+    while read_bytes < BODY_BYTES_MAX && !body.is_end_stream() {
         let Some(Some(data)) = deadline.race(connection.next_data(&mut body)).await else { break };
         read_bytes += data.len();
         let room = EXCERPT_BYTES_MAX - kept.len();

@@ -190,23 +190,35 @@ impl<'de: 'a, 'a> serde::Deserialize<'de> for Fields<'a> {
 
 /// Refuses what is nested deeper than `nesting_max` before any recursive reader sees it.
 fn check_nesting(body: &[u8], nesting_max: usize) -> Result<(), Error> {
-    let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
-    for &byte in body {
+    let (mut rest, mut depth) = (body, 0_usize);
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
         match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_text => escaped = true,
-            b'"' => in_text = !in_text,
-            b'{' | b'[' if !in_text => {
+            b'"' => rest = after_text(rest),
+            b'{' | b'[' => {
                 depth += 1;
                 if depth > nesting_max {
                     return Err(Error::Malformed(format!("nested deeper than {nesting_max}")));
                 }
             }
-            b'}' | b']' if !in_text => depth = depth.saturating_sub(1),
+            b'}' | b']' => depth = depth.saturating_sub(1),
             _ => {}
         }
     }
     Ok(())
+}
+
+/// What comes after the string that `rest` begins within.
+fn after_text(mut rest: &[u8]) -> &[u8] {
+    while let Some(at) = memchr::memchr2(b'"', b'\\', rest) {
+        // A backslash takes the byte after it along.
+        let (is_end, taken) = if rest[at] == b'"' { (true, at + 1) } else { (false, at + 2) };
+        rest = rest.get(taken..).unwrap_or_default();
+        if is_end {
+            return rest;
+        }
+    }
+    &[]
 }
 
 #[cfg(test)]

@@ -185,7 +185,8 @@ impl DeliveryId {
 
 impl fmt::Display for DeliveryId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "dlv_{}", hex::encode(self.0))
+        f.write_str("dlv_")?;
+        f.write_str(hex::Buffer::<16>::new().format(&self.0))
     }
 }
 
@@ -211,12 +212,14 @@ impl CorrelationId {
         hash.update(source.as_str());
         hash.update([0]);
         hash.update(event.as_str());
-        Self(Arc::from(format!("cid_{}", hex::encode(&hash.finalize()[..12]))))
+        let mut bytes = [0; 12];
+        bytes.copy_from_slice(&hash.finalize()[..12]);
+        Self::from_entropy(bytes)
     }
 
     /// A correlation id for a request that names no event, from 12 bytes of entropy.
     pub fn from_entropy(entropy: [u8; 12]) -> Self {
-        Self(Arc::from(format!("cid_{}", hex::encode(entropy))))
+        Self(Arc::from(["cid_", hex::Buffer::<12>::new().format(&entropy)].concat()))
     }
 }
 

@@ -127,7 +127,8 @@ impl Signer {
 
     /// The value of `X-Webhook-Signature` for `body`.
     pub fn ecosystem(&self, body: &[u8]) -> String {
-        format!("{ECOSYSTEM_PREFIX}{}", hex::encode(digest(self.ecosystem.clone(), &[body])))
+        let mut digits = hex::Buffer::<32>::new();
+        [ECOSYSTEM_PREFIX, digits.format(&digest(self.ecosystem.clone(), &[body]))].concat()
     }
 
     /// The value of `webhook-signature` for `body`: one item per signer, in the given order (newest first).

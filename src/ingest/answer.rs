@@ -5,10 +5,11 @@ use std::time::Duration;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::Shared;
-use crate::domain::id::CorrelationId;
+use crate::domain::id::{AppSlug, CorrelationId, DeliveryId, EventId};
 use crate::http::correlation::CORRELATION_HEADER;
 use crate::http::problem::{Code, Problem};
 use crate::outbox::{Receipt, ReceiptStatus};
@@ -24,8 +25,9 @@ pub(super) fn event(shared: &Shared, outcome: Result<Receipt, Problem>, elapsed:
                 ReceiptStatus::Duplicate => (StatusCode::OK, IngestResult::Duplicate),
             };
             say(shared, result, None, elapsed, Some(&given.correlation));
-            let mut response = (status, Json(receipt(&given))).into_response();
-            if let Ok(id) = HeaderValue::from_str(given.correlation.as_str()) {
+            let id = HeaderValue::from_str(given.correlation.as_str());
+            let mut response = (status, Json(Told(given))).into_response();
+            if let Ok(id) = id {
                 response.headers_mut().insert(CORRELATION_HEADER, id);
             }
             response
@@ -75,24 +77,47 @@ fn result(code: Code) -> IngestResult {
     }
 }
 
-/// What a sender is told of an event.
-pub(super) fn receipt(given: &Receipt) -> Value {
-    let deliveries: Vec<Value> = given
-        .deliveries
-        .iter()
-        .map(|(id, receiver)| json!({ "deliveryId": id.to_string(), "receiver": receiver }))
-        .collect();
-    let mut json = json!({
-        "eventId": given.event_id,
-        "status": given.status.as_str(),
-        "correlationId": given.correlation,
-        "deliveries": deliveries,
-    });
-    if let Some((reason, did_you_mean)) = &given.quarantine {
-        json["reason"] = reason.as_str().into();
-        json["didYouMean"] = did_you_mean.as_ref().map(ToString::to_string).into();
+/// What a sender is told of an event, as JSON.
+pub(super) struct Told(pub(super) Receipt);
+
+impl Serialize for Told {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Receipt { event_id, status, correlation, deliveries, quarantine } = &self.0;
+        let quarantine = quarantine.as_ref();
+        let body = Body {
+            event_id,
+            status: status.as_str(),
+            correlation_id: correlation,
+            deliveries: deliveries
+                .iter()
+                .map(|(delivery_id, receiver)| ToldDelivery { delivery_id, receiver })
+                .collect(),
+            reason: quarantine.map(|(reason, _)| reason.as_str()),
+            did_you_mean: quarantine.map(|(_, meant)| meant.as_ref().map(ToString::to_string).into()),
+        };
+        body.serialize(serializer)
     }
-    json
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    event_id: &'a EventId,
+    status: &'static str,
+    correlation_id: &'a CorrelationId,
+    deliveries: Vec<ToldDelivery<'a>>,
+    /// This and the next only of an event in quarantine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    did_you_mean: Option<Value>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ToldDelivery<'a> {
+    delivery_id: &'a DeliveryId,
+    receiver: &'a AppSlug,
 }
 
 /// `GET /api/ecosystem/webhooks`.

@@ -7,8 +7,10 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::answer::Told;
 use super::judge::{Context, Judged, Noted, judge, mismatch};
 use super::single::{accepted, envelope_problem, read, tied};
 use super::{BATCH_ITEMS_MAX, Ingest, Shared, answer, proof};
@@ -19,9 +21,22 @@ use crate::http::problem::{Code, Problem, refused};
 use crate::http::server::Peer;
 use crate::store::outbox::record::StoredEvent;
 
+/// What a sender is told of an item.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Answer {
+    Told(Told),
+    Rejected(Value),
+}
+
+#[derive(Serialize)]
+struct Answers {
+    items: Vec<Answer>,
+}
+
 /// One item on its way to its answer.
 enum Item<'a> {
-    Answered(Value),
+    Answered(Answer),
     Pending { envelope: Envelope<'a>, event: Box<StoredEvent>, noted: Noted },
 }
 
@@ -41,7 +56,7 @@ pub(super) async fn post_batch(
     let elapsed: Duration = shared.clock.monotonic().saturating_sub(started);
     answer::batch(
         shared,
-        outcome.map(|items| (StatusCode::OK, axum::Json(json!({ "items": items }))).into_response()),
+        outcome.map(|items| (StatusCode::OK, axum::Json(Answers { items })).into_response()),
         elapsed,
     )
 }
@@ -52,7 +67,7 @@ async fn take(
     context: &Context,
     headers: &HeaderMap,
     body: Body,
-) -> Result<Vec<Value>, Problem> {
+) -> Result<Vec<Answer>, Problem> {
     let mut share = shared.bodies.share();
     let body = read(shared, headers, body, &mut share).await?;
     let raws = envelope::parse_batch(&body, BATCH_ITEMS_MAX).map_err(|error| match error {
@@ -75,7 +90,7 @@ async fn take(
                 // The item's own raw bytes are its body, and what its digest is of.
                 let own = body.slice_ref(raw.as_bytes());
                 match judge(shared, &envelope, &own, proof, context).await {
-                    Ok(Judged::Repeat(receipt)) => Item::Answered(answer::receipt(&receipt)),
+                    Ok(Judged::Repeat(receipt)) => Item::Answered(Answer::Told(Told(receipt))),
                     Ok(Judged::New(event, noted)) => Item::Pending { envelope, event, noted },
                     Err(problem) => Item::Answered(rejected(Some(&envelope), &problem)),
                 }
@@ -87,12 +102,12 @@ async fn take(
 }
 
 /// Stores what is pending in one commit and answers each item.
-async fn store(shared: &Shared, source: &AppSlug, items: Vec<Item<'_>>) -> Result<Vec<Value>, Problem> {
+async fn store(shared: &Shared, source: &AppSlug, items: Vec<Item<'_>>) -> Result<Vec<Answer>, Problem> {
     let mut pending = Vec::new();
-    let mut slots: Vec<Result<Value, (Envelope<'_>, Noted)>> = Vec::with_capacity(items.len());
+    let mut slots: Vec<Result<Answer, (Envelope<'_>, Noted)>> = Vec::with_capacity(items.len());
     for item in items {
         match item {
-            Item::Answered(value) => slots.push(Ok(value)),
+            Item::Answered(answer) => slots.push(Ok(answer)),
             Item::Pending { envelope, event, noted } => {
                 pending.push(compact(*event));
                 slots.push(Err((envelope, noted)));
@@ -110,11 +125,11 @@ async fn store(shared: &Shared, source: &AppSlug, items: Vec<Item<'_>>) -> Resul
     Ok(slots
         .into_iter()
         .map(|slot| match slot {
-            Ok(value) => value,
+            Ok(answer) => answer,
             Err((envelope, noted)) => match receipts.next().flatten() {
                 Some(receipt) => {
                     accepted(shared, &envelope, &receipt, &noted);
-                    answer::receipt(&receipt)
+                    Answer::Told(Told(receipt))
                 }
                 None => rejected(Some(&envelope), &mismatch()),
             },
@@ -144,7 +159,7 @@ fn signer(parsed: &[Result<Envelope<'_>, envelope::Error>]) -> Result<AppSlug, P
     }
 }
 
-fn rejected(envelope: Option<&Envelope<'_>>, problem: &Problem) -> Value {
+fn rejected(envelope: Option<&Envelope<'_>>, problem: &Problem) -> Answer {
     let mut item = json!({
         "eventId": envelope.map(|envelope| envelope.event_id.as_str()),
         "status": "rejected",
@@ -155,5 +170,5 @@ fn rejected(envelope: Option<&Envelope<'_>>, problem: &Problem) -> Value {
     for (name, value) in problem.members() {
         item[name] = value.clone();
     }
-    item
+    Answer::Rejected(item)
 }

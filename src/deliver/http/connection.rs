@@ -21,8 +21,6 @@ use hyper_rustls::MaybeHttpsStream;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-/// Header lines of an answer.
-const HEADERS_MAX: usize = 100;
 /// Bytes of an answer that are buffered at once, its head included.
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
 
@@ -44,11 +42,8 @@ pub(super) struct Connection {
 impl Connection {
     /// Speaks HTTP/1.1 over `stream`, which leads to the host of `url`.
     pub(super) async fn open(stream: Stream, url: &Uri) -> Result<Self, hyper::Error> {
-        let (sender, driver) = http1::Builder::new()
-            .max_headers(HEADERS_MAX)
-            .max_buf_size(BUFFER_BYTES_MAX)
-            .handshake(stream)
-            .await?;
+        // It takes 100 header lines of an answer; saying so here would cost it an allocation for each answer.
+        let (sender, driver) = http1::Builder::new().max_buf_size(BUFFER_BYTES_MAX).handshake(stream).await?;
         Ok(Self { sender, driver: Some(Box::new(driver)), host: host(url) })
     }
 

@@ -4,6 +4,7 @@
 //! more per receiver than its bound, and nothing that is in use. A crash loses connections only.
 
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,8 +16,8 @@ use super::connection::Connection;
 /// How long an idle connection is kept.
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// Where a connection leads.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// Where a connection leads: one spelling of scheme and authority.
+#[derive(Clone, Debug)]
 pub(super) struct Key {
     scheme: Option<Scheme>,
     authority: Option<Authority>,
@@ -25,6 +26,25 @@ pub(super) struct Key {
 impl Key {
     pub(super) fn of(url: &Uri) -> Self {
         Self { scheme: url.scheme().cloned(), authority: url.authority().cloned() }
+    }
+
+    fn spelling(&self) -> (Option<&str>, Option<&str>) {
+        (self.scheme.as_ref().map(Scheme::as_str), self.authority.as_ref().map(Authority::as_str))
+    }
+}
+
+// Their own comparisons go letter by letter, to take upper and lower case for the same; this is asked twice an attempt.
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.spelling() == other.spelling()
+    }
+}
+
+impl Eq for Key {}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.spelling().hash(state);
     }
 }
 
