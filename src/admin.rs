@@ -15,6 +15,7 @@ mod journal;
 mod keys;
 mod refusals;
 mod registry;
+mod replays;
 mod secret_shown;
 pub mod steering;
 
@@ -24,7 +25,7 @@ use axum::Router;
 use axum::http::HeaderMap;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::domain::id::AppSlug;
 use crate::http::failures::Failures;
@@ -40,6 +41,7 @@ use crate::store::control::key::{Principal, Scope};
 use crate::store::journal::Reader;
 pub use again::release_learned;
 pub use dismissal::dismiss_older;
+pub use replays::carry_out_replays;
 use steering::Steering;
 
 /// What the handlers work with.
@@ -70,6 +72,8 @@ pub struct Admin {
     guesses: Arc<Failures>,
     /// Refused changes that were recorded, by address.
     refusals: Arc<Failures>,
+    /// A replay has begun or was cancelled.
+    replays: Arc<Notify>,
 }
 
 impl Admin {
@@ -80,6 +84,7 @@ impl Admin {
             changes: Arc::new(Semaphore::new(idempotency::CHANGES_MAX)),
             guesses: Arc::default(),
             refusals: Arc::default(),
+            replays: Arc::default(),
         }
     }
 
@@ -108,6 +113,9 @@ impl Admin {
             .route("/v1/deliveries/{id}/attempts", get(journal::attempts))
             .route("/v1/deliveries/{id}/retry", post(again::retry))
             .route("/v1/dead-letters", get(journal::dead_letters))
+            .route("/v1/replays", get(replays::list).post(replays::begin))
+            .route("/v1/replays/{id}", get(replays::show))
+            .route("/v1/replays/{id}/cancel", post(replays::cancel))
             .route("/v1/quarantine", get(journal::quarantine))
             .route("/v1/quarantine/{id}/release", post(again::release))
             .route("/v1/drift", get(journal::drift))

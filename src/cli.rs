@@ -14,6 +14,7 @@ mod input;
 mod keys;
 mod output;
 mod registry;
+mod replay;
 mod sample;
 mod send;
 mod serve;
@@ -44,6 +45,8 @@ enum Verb {
     Serve,
     /// Say why each receiver does or does not get an event.
     Explain(explain::Args),
+    /// Have many deliveries made again, by filter.
+    Replay(replay::Args),
     /// Make, list and revoke keys.
     Keys(keys::Args),
     /// See it work: a broker, five receivers and three events, all on this machine.
@@ -75,6 +78,7 @@ pub fn run() -> ExitCode {
     let outcome = match cli.verb.unwrap_or(Verb::Serve) {
         Verb::Serve => serve::run(config),
         Verb::Explain(args) => explain::run(&args, config),
+        Verb::Replay(args) => replay::run(&args, config),
         Verb::Keys(args) => keys::run(&args, config),
         Verb::Demo(args) => demo::run(&args),
         Verb::Bench(args) => bench::run(&args),

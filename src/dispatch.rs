@@ -9,6 +9,7 @@ mod act;
 mod attempt;
 mod board;
 mod endpoints;
+mod ordered;
 mod timeline;
 
 use std::collections::{HashSet, VecDeque};
@@ -81,6 +82,8 @@ pub struct Parts {
 enum Order {
     /// The directory has changed; the block of the one named, if it was gone, is lifted.
     Refresh(Option<AppSlug>),
+    /// What was claimed in order, with its keys.
+    Resolved(ordered::Resolved),
     /// A person wants to know what an endpoint answers now.
     Test(AppSlug, oneshot::Sender<Report>),
 }
@@ -130,6 +133,11 @@ pub struct Dispatcher {
     lanes: Vec<Served>,
     /// Those that answered 410 and whose block no snapshot has shown yet.
     gone: HashSet<LaneId>,
+    /// Ordered ones whose tried deliveries' keys are known.
+    primed: HashSet<LaneId>,
+    /// How many were cancelled when the orders were last looked through for them.
+    cancelled: u64,
+    order_in: mpsc::Sender<Order>,
     orders: mpsc::Receiver<Order>,
     attempts: Crew<Landed>,
     timeline: Timeline,
@@ -162,7 +170,7 @@ impl Dispatcher {
     pub fn new(parts: Parts) -> (Self, Handle) {
         let (order_in, orders) = mpsc::channel(64);
         let board = Board::default();
-        let handle = Handle { orders: order_in, board: board.clone() };
+        let handle = Handle { orders: order_in.clone(), board: board.clone() };
         let timeline = Timeline::new(Arc::clone(&parts.clock));
         let dispatcher = Self {
             kit: Arc::new(Kit::of(&parts)),
@@ -170,6 +178,9 @@ impl Dispatcher {
             endpoints: Endpoints::default(),
             lanes: Vec::new(),
             gone: HashSet::new(),
+            primed: HashSet::new(),
+            cancelled: 0,
+            order_in,
             orders,
             attempts: Crew::new(TaskKind::Attempt),
             now: timeline.moment(),
@@ -207,7 +218,7 @@ impl Dispatcher {
                     self.feed(Input::Drain, None);
                 }
                 Woken::Landed(landed) => self.landed(landed)?,
-                Woken::Order(order) => self.order(order),
+                Woken::Order(order) => self.order(order)?,
                 Woken::Available(lanes) => self.available(&lanes),
                 Woken::Alarm => {
                     alarm.at = Millis(u64::MAX);
@@ -263,17 +274,20 @@ impl Dispatcher {
         Ok(())
     }
 
-    fn order(&mut self, order: Order) {
+    fn order(&mut self, order: Order) -> Result<(), Error> {
         match order {
             Order::Refresh(lifted) => self.refresh(lifted.as_ref()),
             Order::Test(app, report) => self.test(&app, report),
+            Order::Resolved(resolved) => return self.resolved(resolved),
         }
+        Ok(())
     }
 
     fn available(&mut self, lanes: &[LaneId]) {
         if lanes.iter().any(|lane| usize::from(*lane) >= self.lanes.len()) {
             self.refresh(None);
         }
+        self.withdraw_cancelled();
         for lane in lanes {
             self.feed(Input::Available(*lane), None);
         }
@@ -302,7 +316,14 @@ impl Dispatcher {
         let names = self.parts.outbox.lanes();
         self.lanes = names
             .iter()
-            .map(|name| Served { name: name.clone(), endpoint: self.endpoints.get(name) })
+            .map(|name| Served {
+                name: name.clone(),
+                endpoint: self.endpoints.get(name),
+                is_ordered: snapshot
+                    .get(name)
+                    .and_then(|app| app.endpoint.as_ref())
+                    .is_some_and(|endpoint| endpoint.is_ordered),
+            })
             .collect();
         for (lane, name) in (0..).zip(&names) {
             let settings = snapshot.get(name).and_then(|app| app.endpoint.as_ref());
@@ -322,6 +343,9 @@ impl Dispatcher {
             let policy = settings.map(|settings| settings.policy.clone());
             if let Some(policy) = policy.or_else(|| new.then(LanePolicy::idle)) {
                 self.feed(Input::Policy(lane, Box::new(policy)), None);
+            }
+            if !self.lanes[usize::from(lane)].is_ordered {
+                self.primed.remove(&lane);
             }
             if new {
                 let now = self.now;

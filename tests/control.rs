@@ -17,5 +17,8 @@ mod keys;
 #[path = "control/overlays.rs"]
 mod overlays;
 #[cfg(test)]
+#[path = "control/replays.rs"]
+mod replays;
+#[cfg(test)]
 #[path = "control/sealing.rs"]
 mod sealing;

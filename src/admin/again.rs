@@ -1,4 +1,4 @@
-//! Sending an event again: one delivery by a person, or an event out of quarantine.
+//! Sending an event again: one delivery by a person, one of a replay, or an event out of quarantine.
 //!
 //! A terminal delivery never reopens: this appends a new one of the same event, and lets go of the old
 //! dead one (or of the quarantined event) in the same commit. The outbox judges whether there is still
@@ -23,7 +23,7 @@ use crate::http::problem::{Code, Problem, refused};
 use crate::http::query::{Path, Query};
 use crate::outbox::admission::{route, route_one};
 use crate::store::control::key::Scope;
-use crate::store::journal::{EventRow, ShownState};
+use crate::store::journal::{Again, Candidate, EventRow, ShownState};
 use crate::store::outbox::Appended;
 use crate::store::outbox::record::{Admission, Change, FURTHER, Move, Proof, Replay, StoredEvent};
 
@@ -63,6 +63,38 @@ pub(super) async fn retry(
     let already = || Problem::new(Code::StateConflict, "this dead letter was retried or dismissed already");
     let stored = stored.ok_or_else(already)?;
     Ok((StatusCode::ACCEPTED, Json(pending(&stored, &receiver))))
+}
+
+/// Makes one delivery of a replay. False if there is nothing to make any more: the receiver takes no part now,
+/// the event's body is past its retention, somebody was faster, or the journal's row makes no sense: one event
+/// must not hold up all that come behind it.
+pub(super) async fn replay(admin: &Admin, candidate: &Candidate, as_new: bool) -> Result<bool, Problem> {
+    let Candidate { event, receiver, again } = candidate;
+    let Ok((source, event_type)) = names(event) else {
+        tracing::error!(seq = event.seq, "a replay leaves out an event whose row makes no sense");
+        return Ok(false);
+    };
+    let directory = admin.parts.intake.directory.current();
+    let decided = route_one(&event_type, &source, receiver, &directory);
+    if !decided.decision.delivers() {
+        return Ok(false);
+    }
+    let (replay, dismissed) = match *again {
+        Again::Made => return Ok(true),
+        // The receiver never saw it: there is nothing that it repeats.
+        Again::First => (None, None),
+        Again::Over { of } => (Some(Replay { of, as_new }), None),
+        Again::Dead { of, seq, lane, attempts } => {
+            let (at, progress) = (admin.parts.clock.now(), Progress { attempts, charged: attempts });
+            let step = Move { seq, lane, at, progress, change: Change::Dismissed, note: None };
+            (Some(Replay { of, as_new }), Some(step))
+        }
+    };
+    match append(admin, event, vec![decided], replay, dismissed).await {
+        Ok(stored) => Ok(stored.is_some()),
+        Err(problem) if problem.code() == Code::StateConflict => Ok(false),
+        Err(problem) => Err(problem),
+    }
 }
 
 /// Who is to get a released event, if not those of the registry.

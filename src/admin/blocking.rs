@@ -16,7 +16,12 @@ pub(super) fn control_problem(error: &control::Error) -> Problem {
         control::Error::UnknownKey(id) => {
             Problem::new(Code::NotFound, format!("there is no key `{id}`; GET /v1/keys lists them"))
         }
-        control::Error::TooManyKeys => Problem::new(Code::StateConflict, error.to_string()),
+        control::Error::UnknownReplay(id) => {
+            Problem::new(Code::NotFound, format!("there is no replay `{id}`; GET /v1/replays lists them"))
+        }
+        control::Error::TooManyKeys | control::Error::TooManyReplays => {
+            Problem::new(Code::StateConflict, error.to_string())
+        }
         control::Error::Busy => Problem::new(Code::Overloaded, error.to_string()).retry_after(SOON),
         error => {
             tracing::error!(error = %error, "the control store refused");

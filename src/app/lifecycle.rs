@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 use super::signals::{Asked, Signals};
 use super::{App, Error, certificate, gauges, gone, housekeeping, registry_source};
+use crate::admin::carry_out_replays;
 use crate::config::Config;
 use crate::registry::handle::CatalogHandle;
 use crate::registry::watch::Watch;
@@ -98,6 +99,7 @@ impl App {
         let keep = self.config.journal.retention_dead;
         let dismissal = housekeeping::dismiss_old(self.admin.clone(), keep, Arc::clone(&clock));
         tasks.spawn(TaskKind::Retention, dismissal);
+        tasks.spawn(TaskKind::Replay, carry_out_replays(self.admin.clone()));
         let release = housekeeping::release_quarantine(self.admin, Arc::clone(reloaded), Arc::clone(&clock));
         tasks.spawn(TaskKind::Quarantine, release);
         if let Some(tls) = self.server.tls() {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
@@ -11,7 +12,7 @@ use serde_json::Value;
 use super::client;
 use super::failure::Failure;
 use crate::config::{Config, process_vars};
-use crate::runtime::clock::SystemClock;
+use crate::runtime::clock::{Clock as _, SystemClock};
 
 /// Where the broker is and how it is asked.
 #[derive(Debug, clap::Args)]
@@ -63,6 +64,11 @@ impl Broker {
         key.set_sensitive(true);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         Ok(Self { base, key, clock: SystemClock::new(), runtime })
+    }
+
+    /// Lets time pass.
+    pub(super) fn wait(&self, span: Duration) {
+        self.runtime.block_on(async { self.clock.sleep(span).await });
     }
 
     /// Asks for `path`; an answer that is no success is a failure with the broker's own words.

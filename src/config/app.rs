@@ -65,8 +65,7 @@ pub enum Ordering {
     /// Each event goes when it can.
     #[default]
     None,
-    /// Events of one organization go one by one, in the order they were accepted. Refused for now, so that
-    /// nobody relies on an order that isn't kept.
+    /// Events of one organization go one by one, in the order they were accepted.
     Organization,
 }
 
@@ -122,11 +121,6 @@ impl App {
         limit::optional(&key("rate_per_second"), self.rate_per_second, 1_000_000)?;
         limit::optional(&key("in_flight_max"), self.in_flight_max, 100_000)?;
         limit::optional(&key("ingest_quota"), self.ingest_quota, 100_000_000)?;
-        if self.ordering == Ordering::Organization {
-            let rule =
-                "cannot be \"organization\" yet: this version delivers without an order; remove the line";
-            return Err(Fault::new(key("ordering"), rule));
-        }
         self.filter.check(&key("filter"))
     }
 }

@@ -217,10 +217,6 @@ fn a_mistake_in_an_app_names_the_app() {
             "config.toml:2: `apps.bloom.retry_on` must hold HTTP statuses from 400 to 499, such as 409",
         ),
         (
-            "[apps.bloom]\nordering = \"organization\"",
-            "config.toml:2: `apps.bloom.ordering` cannot be \"organization\" yet",
-        ),
-        (
             "[apps.bloom]\nrate_per_second = 0",
             "config.toml:2: `apps.bloom.rate_per_second` is 0, but must be from 1 to 1000000",
         ),

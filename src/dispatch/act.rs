@@ -77,11 +77,18 @@ impl Dispatcher {
     }
 
     fn claim(&mut self, lane: LaneId, limit: usize) {
+        if self.lanes.get(usize::from(lane)).is_some_and(|served| served.is_ordered) {
+            return self.claim_in_order(lane, limit);
+        }
+        let claims = self.claims(lane, limit);
+        self.inputs.push_back(Input::Claimed(lane, claims));
+    }
+
+    pub(super) fn claims(&self, lane: LaneId, limit: usize) -> Claims {
         let now = self.now;
         let index::Claims { deliveries, next_due, more } = self.parts.outbox.claim(lane, limit, now.wall);
         let next_due = next_due.map(|due| now.to_schedule(due));
-        let next_seq = self.parts.outbox.next_seq();
-        self.inputs.push_back(Input::Claimed(lane, Claims { deliveries, next_due, more, next_seq }));
+        Claims { deliveries, next_due, more, next_seq: self.parts.outbox.next_seq() }
     }
 
     /// Says what became of a delivery, in the log and the metrics.

@@ -23,7 +23,7 @@ use crate::telemetry::metrics::Metrics;
 pub(super) struct Kit {
     sink: Arc<dyn Sink>,
     outbox: Arc<Outbox>,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
     pub(super) metrics: Arc<Metrics>,
 }
 

@@ -14,6 +14,8 @@ pub(super) struct Served {
     pub(super) name: AppSlug,
     /// `None` while it has no endpoint.
     pub(super) endpoint: Option<Arc<Endpoint>>,
+    /// Whether its events go in order.
+    pub(super) is_ordered: bool,
 }
 
 /// Endpoints by app. An unchanged one keeps its identity, and so what it remembers of its secrets.

@@ -8,6 +8,8 @@
 //! flight may be sent twice, with the same `webhook-id`.
 
 mod lane;
+mod order;
+mod policy;
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -17,8 +19,8 @@ use super::invariant;
 use super::outcome::{Outcome, Reason};
 use super::parked::Parked;
 use super::time::Millis;
-pub use lane::{Block, LanePolicy};
 use lane::{Claiming, Lane};
+pub use policy::{Block, LanePolicy};
 
 /// A receiver's number, given by the outbox.
 pub type LaneId = u16;
@@ -75,6 +77,9 @@ pub enum Input {
     Block(LaneId, Option<Block>),
     /// The outbox has deliveries for this receiver that nobody has claimed.
     Available(LaneId),
+    /// By which keys these deliveries, which are not over, are ordered: (sequence number, key). Comes before
+    /// the answer that claims them, and before the first answer for all that were tried already.
+    Keys(LaneId, Vec<(u64, u64)>),
     /// The outbox's answer to [`Action::Claim`].
     Claimed(LaneId, Claims),
     /// An attempt ended.
@@ -189,11 +194,12 @@ impl Scheduler {
                 self.with(id, now, actions, |lane, actions| lane.set_block(id, block, now, actions));
             }
             Input::Available(id) => self.with(id, now, actions, |lane, _| lane.available()),
+            Input::Keys(id, keys) => self.with(id, now, actions, |lane, _| lane.order.learn(&keys)),
             Input::Claimed(id, claims) => {
                 self.with(id, now, actions, |lane, actions| lane.claimed(id, claims, actions));
             }
             Input::Withdrawn(id, seq) => {
-                self.with(id, now, actions, |lane, _| lane.ready.retain(|claimed| claimed.seq != seq));
+                self.with(id, now, actions, |lane, _| lane.withdraw(seq));
             }
         }
         self.pump(now, actions);
@@ -227,7 +233,14 @@ impl Scheduler {
     /// Deliveries of `id` under way and waiting in the window.
     pub fn window(&self, id: LaneId) -> (usize, usize) {
         let lane = self.lanes.get(usize::from(id)).and_then(Option::as_ref);
-        lane.map_or((0, 0), |lane| (lane.flying.len(), lane.ready.len()))
+        lane.map_or((0, 0), |lane| (lane.flying.len(), lane.ready.len() + lane.order.held()))
+    }
+
+    /// Ordered deliveries of `id` that the outbox has, to be claimed again: while one is not over, those
+    /// behind it wait.
+    pub fn awaited(&self, id: LaneId) -> Vec<u64> {
+        let lane = self.lanes.get(usize::from(id)).and_then(Option::as_ref);
+        lane.map_or_else(Vec::new, Lane::awaited)
     }
 
     fn set_policy(&mut self, id: LaneId, policy: LanePolicy, now: Millis) {
@@ -343,6 +356,10 @@ impl Scheduler {
         lane.learn(id, &finished.outcome, flight.probe, now, actions);
         if let Next::Retry { due } = next {
             lane.next_due = Some(lane.next_due.map_or(due, |earliest| earliest.min(due)));
+            lane.is_told = false;
+        }
+        if matches!(next, Next::Delivered | Next::Dead(_)) {
+            lane.over(finished.seq);
         }
         actions.push(Action::Settle { lane: id, seq: finished.seq, progress, next });
         self.refresh(id, now, actions);
@@ -366,5 +383,7 @@ fn scatter(entropy: u64) -> u64 {
     z ^ (z >> 31)
 }
 
+#[cfg(test)]
+mod pace;
 #[cfg(test)]
 mod tests;

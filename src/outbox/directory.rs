@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-use crate::config::{App, Config, Filter, Retry};
+use crate::config::{App, Config, Filter, Ordering, Retry};
 use crate::domain::breaker::BreakerPolicy;
 use crate::domain::id::{AppSlug, EventType};
 use crate::domain::retry::RetryPolicy;
@@ -49,6 +49,8 @@ pub struct EndpointSettings {
     pub timeout: Duration,
     /// 4xx statuses that are tried again.
     pub retry_on: Vec<u16>,
+    /// Whether events of one organization go one by one, in order.
+    pub is_ordered: bool,
     /// How it is served.
     pub policy: LanePolicy,
     /// Why it may not be sent to, if so.
@@ -184,6 +186,7 @@ fn participant(config: &Config, slug: &AppSlug, app: &App, overlay: Option<&Over
         timeout: config.delivery.timeout,
         retry_on: app.retry_on.clone(),
         policy: lane_policy(config, slug, app, changed),
+        is_ordered: app.ordering == Ordering::Organization,
         block: Blocked::of(changed),
         overlaid: overlay.is_some(),
     });

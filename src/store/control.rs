@@ -1,5 +1,5 @@
-//! What operators change: API keys, endpoint overlays, kept answers of writes, and the audit log, in
-//! one SQLite file, `control.db`.
+//! What operators change: API keys, endpoint overlays, replay jobs, kept answers of writes, and the
+//! audit log, in one SQLite file, `control.db`.
 //!
 //! Every write is durable when its call returns (`synchronous=FULL`), and stands in one transaction with
 //! its audit entry. A crash loses what had not returned: a change is found whole, with its entry, or not
@@ -23,6 +23,7 @@ mod keys;
 mod opening;
 pub mod overlay;
 mod overlays;
+pub mod replays;
 mod schema;
 mod seal;
 pub mod sealing;
@@ -105,6 +106,12 @@ pub enum Error {
     /// As many keys live as may.
     #[error("{max} keys exist, and no more may; revoke some", max = keys::KEYS_MAX)]
     TooManyKeys,
+    /// There is no such replay.
+    #[error("there is no replay {0}")]
+    UnknownReplay(String),
+    /// As many replays run as may.
+    #[error("{max} replays run already; wait for one or cancel one", max = replays::RUNNING_MAX)]
+    TooManyReplays,
     /// Too many requests with an idempotency key are in flight.
     #[error("too many requests with an idempotency key are in flight")]
     Busy,

@@ -16,6 +16,7 @@ mod list;
 mod lookup;
 mod purge;
 mod reader;
+mod replay;
 mod rows;
 mod scan;
 mod schema;
@@ -32,6 +33,7 @@ pub use list::PAGE_ITEMS_MAX;
 pub use lookup::Found;
 pub use purge::Purged;
 pub use reader::Reader;
+pub use replay::{Again, Candidate, Stretch};
 pub use rows::{
     AttemptRow, DecisionRow, DeliveryRow, DriftRow, EventRow, Explained, ReceiverStats, StateCounts, Stats,
 };

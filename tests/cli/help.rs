@@ -16,6 +16,7 @@ fn help_names_every_verb() {
     Commands:
       serve     Run the broker (the default)
       explain   Say why each receiver does or does not get an event
+      replay    Have many deliveries made again, by filter
       keys      Make, list and revoke keys
       demo      See it work: a broker, five receivers and three events, all on this machine
       bench     Measure it on this machine, beside the same load with nothing between
@@ -33,7 +34,7 @@ fn help_names_every_verb() {
 
 #[test]
 fn every_verb_explains_itself() {
-    let verbs = ["serve", "explain", "keys", "demo", "bench", "send", "verify", "registry"];
+    let verbs = ["serve", "explain", "replay", "keys", "demo", "bench", "send", "verify", "registry"];
     let told: Vec<String> = verbs.iter().map(|verb| Place::new().run(&[verb, "--help"]).told()).collect();
     assert_snapshot!("verbs", told.join("\n\n"));
 }

@@ -1,4 +1,4 @@
-//! `keys` and `explain` against a broker that runs, and where verbs find it.
+//! `keys`, `replay` and `explain` against a broker that runs, and where verbs find it.
 
 use insta::assert_snapshot;
 
@@ -16,6 +16,50 @@ fn a_key_is_made_listed_and_revoked() {
     assert!(listed.stdout.starts_with(&id) && listed.stdout.contains("no end"), "{}", listed.told());
     assert_eq!(keys(&["revoke", &id]).code, 0);
     assert!(keys(&["list"]).stdout.contains("revoked 2"));
+}
+
+#[test]
+fn a_replay_is_counted_and_made_only_when_told_to() {
+    let place = Place::with_config("");
+    let serving = place.serve();
+    let replay = |args: &[&str]| place.run(&[&["replay", "--url", &serving.url], args].concat());
+    let counted = replay(&["--receiver", "mancha"]);
+    assert_eq!((counted.code, counted.stdout.as_str()), (0, "0 deliveries would be made again\n"));
+    let json = replay(&["--receiver", "mancha", "--yes", "--json"]);
+    assert!(json.code == 0 && json.stdout.contains("\"matched\":0"), "{}", json.told());
+    assert_eq!(replay(&["list"]).told(), "exit 0\n-- stderr\nthere is no replay yet");
+    let wrong = replay(&["--state", "pending"]);
+    assert!(wrong.code == 1 && wrong.stderr.contains("400 request.invalid"), "{}", wrong.told());
+    assert_eq!(replay(&["show", "rpl_none"]).code, 1);
+    assert_eq!(replay(&["--rate", "many"]).code, 2);
+    let all = replay(&["--yes", "--rate", "7"]);
+    assert!(all.code == 1 && all.stderr.contains("every delivery"), "{}", all.told());
+}
+
+#[test]
+fn a_replay_is_waited_for_and_listed() {
+    let secret = "it-signs-and-is-signed-to-with-this";
+    let place = Place::with_config(&format!(
+        "[delivery.retry]\nmax_attempts = 1\n[apps.colectiva]\nsigning_secrets = [\"{secret}\"]\n\
+         [apps.mancha]\nendpoint = \"http://127.0.0.1:9/\"\nendpoint_secrets = [\"{secret}-too\"]\n"
+    ));
+    let serving = place.serve();
+    let ran = |verb: &str, args: &[&str]| place.run(&[&[verb, "--url", &serving.url], args].concat());
+    let sent = ran("send", &["--event", "payment.completed", "--source", "colectiva"]);
+    assert_eq!(sent.code, 0, "{}", sent.told());
+    let dead = ["--receiver", "mancha", "--state", "dead"];
+    // The attempt fails at once, and the journal shows it a moment later.
+    let is_dead = |_: &u32| ran("replay", &dead).stdout == "1 delivery would be made again\n";
+    assert!((0..100).find(is_dead).is_some());
+    let made = ran("replay", &[&dead[..], &["--yes", "--rate", "7"]].concat());
+    assert_eq!(made.code, 0, "{}", made.told());
+    assert!(made.stderr.contains(": 1 delivery; the broker makes them"), "{}", made.told());
+    assert!(made.stdout.contains("  done       1 of 1 made, 0 left out  "), "{}", made.told());
+    assert!(made.stdout.ends_with("receiver=mancha state=dead ratePerSecond=7\n"), "{}", made.told());
+    assert_eq!(ran("replay", &["list"]).stdout, made.stdout);
+    let id = made.stdout.split_whitespace().next().unwrap();
+    assert_eq!(ran("replay", &["show", id]).stdout, made.stdout);
+    assert_eq!(ran("replay", &["cancel", id]).stdout, made.stdout, "it was over");
 }
 
 #[test]

@@ -45,6 +45,7 @@ pub struct Broker {
     address: SocketAddr,
     child: Option<Child>,
     incarnation: u32,
+    is_ordered: bool,
 }
 
 impl Broker {
@@ -57,7 +58,28 @@ impl Broker {
             .find(|address| TcpListener::bind(address).is_ok())
             .expect("a port is free");
         let folder = TempDir::new().unwrap();
-        Self { folder, engine, drain, receivers: receivers.to_vec(), address, child: None, incarnation: 0 }
+        Self {
+            folder,
+            engine,
+            drain,
+            receivers: receivers.to_vec(),
+            address,
+            child: None,
+            incarnation: 0,
+            is_ordered: false,
+        }
+    }
+
+    /// From the next start on, events of one organization go one by one, in order.
+    pub fn in_order(mut self) -> Self {
+        self.is_ordered = true;
+        self
+    }
+
+    /// The key that it made for its administrator.
+    pub fn admin_key(&self) -> String {
+        let text = fs::read_to_string(self.folder.path().join("data/admin.key")).unwrap();
+        text.trim().to_owned()
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -188,6 +210,9 @@ impl Broker {
             let url = format!("http://{address}/{}", self.incarnation);
             let secret = format!("whsec_{}", hex::encode(name.as_bytes().repeat(4)));
             writeln!(text, "[apps.{name}]\nendpoint = \"{url}\"\nendpoint_secrets = [\"{secret}\"]").unwrap();
+            if self.is_ordered {
+                writeln!(text, "ordering = \"organization\"").unwrap();
+            }
         }
         text
     }

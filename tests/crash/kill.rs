@@ -17,7 +17,7 @@ const REPEATED_MAX: u64 = 16 * IN_FLIGHT_MAX;
 /// Starts that are cut short, for each engine.
 const FIRST_STARTS: u32 = 6;
 
-fn cycles() -> u32 {
+pub fn cycles() -> u32 {
     let given = std::env::var("CAMINO_CRASH_CYCLES").ok();
     given.map_or(CYCLES, |text| text.parse().expect("CAMINO_CRASH_CYCLES is a number"))
 }

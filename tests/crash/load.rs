@@ -64,11 +64,20 @@ pub struct Event {
 impl Event {
     /// One that takes a little more than `bytes`.
     pub fn of_size(sender: &Sender, id: &str, bytes: usize) -> Self {
+        Self::of(sender, id, "org-1", bytes)
+    }
+
+    /// A small one of `organization`.
+    pub fn of_organization(sender: &Sender, id: &str, organization: &str) -> Self {
+        Self::of(sender, id, organization, 10)
+    }
+
+    fn of(sender: &Sender, id: &str, organization: &str, bytes: usize) -> Self {
         let body = serde_json::json!({
             "eventId": id,
             "eventType": sender.event_type,
             "source": sender.source,
-            "organizationId": "org-1",
+            "organizationId": organization,
             "timestamp": SystemClock::new().now().rfc3339(),
             "data": { "filling": "x".repeat(bytes) },
         });

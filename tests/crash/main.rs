@@ -28,4 +28,8 @@ mod kill;
 #[cfg(test)]
 mod load;
 #[cfg(test)]
+mod order;
+#[cfg(test)]
 mod receiver;
+#[cfg(test)]
+mod replay;

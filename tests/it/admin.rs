@@ -14,5 +14,6 @@ mod keys;
 mod put;
 mod quarantine;
 mod registry;
+mod replays;
 mod rotation;
 mod stats;

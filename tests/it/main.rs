@@ -29,9 +29,13 @@ mod draft;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod in_order;
+#[cfg(test)]
 mod isolation;
 #[cfg(test)]
 mod order;
+#[cfg(test)]
+mod peers;
 #[cfg(test)]
 mod proofs;
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use camino_broker::domain::breaker::State;
 use camino_broker::domain::delivery::{Next, Progress};
-use camino_broker::domain::invariant;
+use camino_broker::domain::invariant::{self, Fate};
 use camino_broker::domain::outcome::{Outcome, Reason};
 use camino_broker::domain::scheduler::{self, Action, Block, Claimed, Finished, Input, LaneId};
 use camino_broker::store::outbox::index::Claims;
@@ -24,6 +24,11 @@ struct Answered {
     seq: u64,
     attempt: u16,
     outcome: Outcome,
+}
+
+/// By which an ordered receiver's deliveries are ordered.
+fn key(seq: u64) -> u64 {
+    seq % 3
 }
 
 fn told(lane: LaneId, seq: u64) -> impl Fn(invariant::Error) -> String {
@@ -101,17 +106,46 @@ impl World {
 
     fn claim(&mut self, lane: LaneId, limit: usize, inbox: &mut VecDeque<Input>) {
         let moment = self.moment();
+        let is_ordered = self.plan.ordered[self.store.receiver(lane)];
+        let mut keyed = Vec::new();
+        if is_ordered && self.primed.insert(lane) && self.plant != Plant::Unprimed {
+            keyed = self.store.index.tried(lane);
+        }
         let Claims { deliveries, next_due, more } = self.store.index.claim(lane, limit, moment.wall);
         let next_due = next_due.map(|due| moment.to_schedule(due));
         let claims = scheduler::Claims { deliveries, next_due, more, next_seq: self.store.index.next_seq() };
         if self.plant == Plant::ClaimedTwice && self.rng.percent(20) {
             self.store.index.release(lane, &claims.deliveries);
         }
+        keyed.extend(claims.deliveries.iter().map(|claimed| claimed.seq));
+        let hears = is_ordered && self.plant != Plant::Unordered;
+        let keys: Vec<(u64, u64)> = keyed.into_iter().filter(|_| hears).map(|seq| (seq, key(seq))).collect();
         if self.rng.percent(self.plan.late_claims) {
             let late = self.rng.millis(1, 500);
-            self.after(late, Event::Claims { life: self.life, lane, claims });
+            self.after(late, Event::Claims { life: self.life, lane, keys, claims });
         } else {
+            inbox.push_back(Input::Keys(lane, keys));
             inbox.push_back(Input::Claimed(lane, claims));
+        }
+    }
+
+    /// Takes out of the order what ended otherwise than by an attempt.
+    pub fn withdraw_ended(&mut self, lane: LaneId) -> Result<(), String> {
+        for seq in self.scheduler.awaited(lane) {
+            if !self.store.index.is_open(lane, seq) {
+                self.feed(Input::Withdrawn(lane, seq))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Of an ordered receiver's deliveries of one key, none is sent before all earlier ones are over.
+    fn nothing_is_overtaken(&self, lane: LaneId, seq: u64) -> Result<(), String> {
+        let earlier = self.ledger.deliveries.range((lane, 0)..(lane, seq));
+        let open = earlier.filter(|(name, entry)| entry.fate == Fate::Open && !self.ended.contains(name));
+        match open.map(|((_, earlier), _)| *earlier).find(|earlier| key(*earlier) == key(seq)) {
+            Some(earlier) => Err(format!("delivery {seq} of lane {lane} overtakes {earlier}")),
+            None => Ok(()),
         }
     }
 
@@ -126,6 +160,9 @@ impl World {
         invariant::may_send(self.blocks[receiver], state, probe, self.moment().schedule).map_err(&told)?;
         if self.draining() {
             return Err(format!("delivery {seq} of lane {lane} was sent in a drain"));
+        }
+        if self.plan.ordered[receiver] {
+            self.nothing_is_overtaken(lane, seq)?;
         }
         let policy = self.policies[receiver].clone();
         let until = self.moment().schedule.plus(policy.lease);
@@ -205,6 +242,9 @@ impl World {
             }
             _ => {}
         }
+        if matches!(next, Next::Delivered | Next::Dead(_)) {
+            self.ended.insert((lane, seq));
+        }
         let change = match next {
             Next::Delivered => Change::Delivered,
             Next::Retry { due } => Change::Retry { due: self.moment().to_wall(due) },
@@ -268,6 +308,7 @@ impl World {
             if self.known.insert(*lane) {
                 self.introduce(*lane)?;
             }
+            self.withdraw_ended(*lane)?;
             self.feed(Input::Available(*lane))?;
             if !self.up() {
                 break;

@@ -106,4 +106,14 @@ mod tests {
     fn it_sees_a_delivery_claimed_twice() {
         caught(Plant::ClaimedTwice);
     }
+
+    #[test]
+    fn it_sees_an_order_that_nobody_keeps() {
+        caught(Plant::Unordered);
+    }
+
+    #[test]
+    fn it_sees_an_order_that_a_restart_forgets() {
+        caught(Plant::Unprimed);
+    }
 }

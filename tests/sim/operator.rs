@@ -65,6 +65,8 @@ impl World {
         self.live.clear();
         self.last_attempt.clear();
         self.passed_over = 0;
+        self.primed.clear();
+        self.ended.clear();
     }
 
     pub fn start(&mut self) -> Result<(), String> {

@@ -17,4 +17,8 @@ pub enum Plant {
     SilentRetry,
     /// A claim is answered before its results are marked as claimed.
     ClaimedTwice,
+    /// The scheduler hears of no keys.
+    Unordered,
+    /// After a start the scheduler does not hear of the keys of what was tried before.
+    Unprimed,
 }

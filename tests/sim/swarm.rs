@@ -75,6 +75,8 @@ pub struct Plan {
     pub slow_commits: u64,
     pub late_claims: u64,
     pub repeats: u64,
+    /// The receivers whose events of one key go one by one, in order.
+    pub ordered: Vec<bool>,
     /// Whether receiver 0 is healthy, uncapped and never steered, and so must be served in its turn.
     pub canary: bool,
 }
@@ -107,6 +109,7 @@ impl Plan {
             slow_commits: rng.pick(&[0, 0, 20, 60]),
             late_claims: rng.pick(&[0, 0, 20, 100]),
             repeats: rng.pick(&[0, 10, 50]),
+            ordered: (0..receivers).map(|at| rng.percent(40) && !(canary && at == 0)).collect(),
             canary,
         }
     }

@@ -33,7 +33,7 @@ pub enum Event {
     Reply(Reply),
     Written { life: u32 },
     Available { life: u32, lanes: BTreeSet<LaneId> },
-    Claims { life: u32, lane: LaneId, claims: Claims },
+    Claims { life: u32, lane: LaneId, keys: Vec<(u64, u64)>, claims: Claims },
     Withdrawn { life: u32, lane: LaneId, seq: u64 },
     Fault(Fault),
     Unblock(usize),
@@ -103,6 +103,10 @@ pub struct World {
     pub live: BTreeMap<(LaneId, u64), Flight>,
     pub last_attempt: HashMap<(LaneId, u64), u16>,
     pub passed_over: usize,
+    /// Ordered lanes whose tried deliveries' keys the scheduler has heard.
+    pub primed: BTreeSet<LaneId>,
+    /// What this life has settled for good, durable or not.
+    pub ended: BTreeSet<(LaneId, u64)>,
     pub crash_at: Option<CrashPoint>,
     pub stats: Stats,
     trace: bool,
@@ -162,12 +166,16 @@ impl World {
             moods: vec![Mood::Healthy; receivers],
             blocks: vec![None; receivers],
             policies: plan.policies.clone(),
-            window_max: plan.policies.iter().map(|policy| policy.in_flight_max * 2).collect(),
+            window_max: (plan.policies.iter().zip(&plan.ordered))
+                .map(|(policy, ordered)| if *ordered { usize::MAX } else { policy.in_flight_max * 2 })
+                .collect(),
             known: BTreeSet::new(),
             breakers: HashMap::new(),
             live: BTreeMap::new(),
             last_attempt: HashMap::new(),
             passed_over: 0,
+            primed: BTreeSet::new(),
+            ended: BTreeSet::new(),
             crash_at: None,
             stats: Stats::default(),
             trace,
@@ -292,7 +300,9 @@ impl World {
             Event::Reply(reply) if reply.life == self.life && self.up() => self.reply(&reply),
             Event::Written { life } if life == self.life && self.up() => self.written(),
             Event::Available { life, lanes } if life == self.life && self.up() => self.available(&lanes),
-            Event::Claims { life, lane, claims } if life == self.life && self.up() => {
+            Event::Claims { life, lane, keys, claims } if life == self.life && self.up() => {
+                self.feed(Input::Keys(lane, keys))?;
+                self.withdraw_ended(lane)?;
                 self.feed(Input::Claimed(lane, claims))
             }
             Event::Withdrawn { life, lane, seq } if life == self.life && self.up() => {

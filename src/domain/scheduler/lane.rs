@@ -1,60 +1,16 @@
 //! One receiver's lane in the scheduler: its window, its caps, its breaker.
 
 use std::collections::{HashMap, VecDeque};
-use std::time::Duration;
 
-use super::{Action, Claimed, Claims, LaneId};
-use crate::domain::breaker::{Breaker, BreakerPolicy, Permit, State};
+use super::order::{HELD_MAX, Order};
+use super::{Action, Block, Claimed, Claims, LaneId, LanePolicy};
+use crate::domain::breaker::{Breaker, Permit, State};
 use crate::domain::delivery::Progress;
 use crate::domain::invariant;
 use crate::domain::outcome::Outcome;
 use crate::domain::parked::Parked;
 use crate::domain::rate::RateCap;
-use crate::domain::retry::RetryPolicy;
 use crate::domain::time::Millis;
-
-/// How one receiver is served.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LanePolicy {
-    /// Most attempts at a time.
-    pub in_flight_max: usize,
-    /// Most attempts a second, if capped.
-    pub rate_per_second: Option<u32>,
-    /// After this long without a result an attempt counts as timed out; must exceed the sink's own timeout.
-    pub lease: Duration,
-    /// Retries.
-    pub retry: RetryPolicy,
-    /// The breaker.
-    pub breaker: BreakerPolicy,
-}
-
-impl LanePolicy {
-    /// For a receiver without an endpoint: it is blocked, so that nothing here but its lane matters.
-    pub fn idle() -> Self {
-        let day = Duration::from_secs(86_400);
-        Self {
-            in_flight_max: 1,
-            rate_per_second: None,
-            lease: day,
-            retry: RetryPolicy { first: day, factor: 1.0, max: day, max_attempts: u16::MAX, max_age: day },
-            breaker: BreakerPolicy {
-                failures: u32::MAX,
-                cooldown: day,
-                cooldown_max: day,
-                drain_per_second: 1,
-            },
-        }
-    }
-}
-
-/// Why an endpoint may not be sent to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Block {
-    /// A person paused it.
-    Paused,
-    /// It answered 410, or a person disabled it.
-    Disabled,
-}
 
 /// Whether the outbox has been asked for deliveries and not answered yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +19,8 @@ pub(super) enum Claiming {
     Asked,
     /// It got more since, of which its answer may not know.
     Overtaken,
+    /// What was here went back to it since: what its answer brings goes back as well, or would overtake that.
+    GoesBack,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -80,12 +38,16 @@ pub(super) struct Lane {
     pub(super) parked: Parked,
     /// Claimed and not yet sent.
     pub(super) ready: VecDeque<Claimed>,
+    /// What may not go before others.
+    pub(super) order: Order,
     pub(super) flying: HashMap<u64, Flight>,
     /// When each attempt is given up, in the order they were sent; ended ones are skipped.
     leases: VecDeque<(Millis, u64, u16)>,
     /// Whether the outbox has more that could be claimed now.
     pub(super) more: bool,
     pub(super) next_due: Option<Millis>,
+    /// Whether that is the outbox's own word.
+    pub(super) is_told: bool,
     pub(super) claiming: Claiming,
     pub(super) in_turn: bool,
     pub(super) timer: Option<Millis>,
@@ -112,10 +74,12 @@ impl Lane {
             breaker: Breaker::new(),
             parked: Parked::default(),
             ready: VecDeque::new(),
+            order: Order::default(),
             flying: HashMap::new(),
             leases: VecDeque::new(),
             more: true,
             next_due: None,
+            is_told: false,
             claiming: Claiming::No,
             in_turn: false,
             timer: None,
@@ -142,26 +106,36 @@ impl Lane {
             Permit::Probe => (1, 1),
             Permit::Wait(_) => return None,
         };
+        if self.order.held() >= HELD_MAX {
+            // What holds them back must still come, and nothing fresh: so the outbox is asked first what is due.
+            let is_due = self.next_due.is_some_and(|due| due <= now);
+            return if self.is_told { is_due.then_some(1) } else { due.then_some(0) };
+        }
         (due && self.ready.len() < low).then(|| full - self.ready.len())
     }
 
     /// The outbox has something that nobody has claimed.
     pub(super) fn available(&mut self) {
         self.more = true;
+        self.is_told = false;
         if self.claiming == Claiming::Asked {
             self.claiming = Claiming::Overtaken;
         }
     }
 
     pub(super) fn claimed(&mut self, id: LaneId, claims: Claims, actions: &mut Vec<Action>) {
-        let overtaken = std::mem::replace(&mut self.claiming, Claiming::No) == Claiming::Overtaken;
+        let claiming = std::mem::replace(&mut self.claiming, Claiming::No);
+        let overtaken = matches!(claiming, Claiming::Overtaken | Claiming::GoesBack);
         self.more = claims.more || overtaken;
         self.next_due = claims.next_due;
-        self.ready.extend(claims.deliveries);
+        self.is_told = !overtaken;
+        for claimed in claims.deliveries {
+            self.ready.extend(self.order.take(claimed));
+        }
         if let Some(drain) = &mut self.drain {
             drain.edge.get_or_insert(claims.next_seq);
         }
-        if self.block.is_some() {
+        if claiming == Claiming::GoesBack || self.block.is_some() {
             self.give_back(id, actions);
         }
         self.end_drain();
@@ -169,7 +143,7 @@ impl Lane {
 
     /// Lifts the drain's cap if nothing is left to drain.
     fn end_drain(&mut self) {
-        if self.ready.is_empty() && !self.more && self.claiming == Claiming::No {
+        if self.ready.is_empty() && self.order.held() == 0 && !self.more && self.claiming == Claiming::No {
             self.drain = None;
         }
     }
@@ -326,11 +300,39 @@ impl Lane {
         }
     }
 
+    /// A delivery is over: the next of its key may go.
+    pub(super) fn over(&mut self, seq: u64) {
+        self.ready.extend(self.order.over(seq));
+    }
+
+    /// A delivery is over, and not by an attempt.
+    pub(super) fn withdraw(&mut self, seq: u64) {
+        self.ready.retain(|claimed| claimed.seq != seq);
+        // What is in the air ends by its result.
+        if !self.flying.contains_key(&seq) {
+            self.over(seq);
+        }
+    }
+
+    /// Ordered ones that are neither here nor over.
+    pub(super) fn awaited(&self) -> Vec<u64> {
+        let is_here =
+            |seq: u64| self.flying.contains_key(&seq) || self.ready.iter().any(|claimed| claimed.seq == seq);
+        self.order.not_held().filter(|seq| !is_here(*seq)).collect()
+    }
+
     /// Gives what was claimed and not sent back to the outbox, where people can see and steer it.
     pub(super) fn give_back(&mut self, id: LaneId, actions: &mut Vec<Action>) {
-        if !self.ready.is_empty() {
+        if !self.ready.is_empty() || self.order.held() > 0 {
+            if self.claiming != Claiming::No {
+                self.claiming = Claiming::GoesBack;
+            }
             self.available();
-            let deliveries = std::mem::take(&mut self.ready).into();
+            let mut deliveries: Vec<Claimed> = std::mem::take(&mut self.ready).into();
+            for claimed in &deliveries {
+                self.order.forget(claimed.seq);
+            }
+            deliveries.extend(self.order.give_back());
             actions.push(Action::Release { lane: id, deliveries });
         }
     }

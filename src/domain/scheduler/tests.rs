@@ -300,3 +300,40 @@ fn a_probe_that_could_not_be_sent_is_repeated_after_the_same_wait() {
     }
     assert_eq!(bench.scheduler.breaker(0), Some(State::Open { until: at.plus(Duration::from_secs(30)) }));
 }
+
+#[test]
+fn an_answer_that_comes_after_a_pause_goes_back_with_what_stood_before_it() {
+    let mut scheduler = Scheduler::new(10);
+    let mut feed = |input| {
+        let mut actions = Vec::new();
+        scheduler.on(input, T0, &mut actions);
+        actions
+    };
+    let claims = |seqs: &[u64]| {
+        let claimed = |seq: &u64| Claimed { seq: *seq, progress: Progress::default() };
+        let deliveries = seqs.iter().map(claimed).collect();
+        Input::Claimed(0, Claims { deliveries, next_due: None, more: true, next_seq: 9 })
+    };
+    let keys = |seqs: &[u64]| Input::Keys(0, seqs.iter().map(|seq| (*seq, 7)).collect());
+    feed(Input::Policy(0, Box::new(policy())));
+    feed(TICK);
+    feed(keys(&[1, 2]));
+    let actions = feed(claims(&[1, 2]));
+    assert!(matches!(actions[..], [Action::Claim { .. }, Action::Send { seq: 1, .. }]), "{actions:?}");
+    // The outbox has given 3 and 4, and their keys are being read.
+    let paused = feed(Input::Block(0, Some(Block::Paused)));
+    assert!(matches!(&paused[..], [Action::Release { deliveries, .. }, ..] if deliveries.len() == 1));
+    feed(Input::Block(0, None));
+    let done =
+        Finished { lane: 0, seq: 1, attempt: 1, outcome: Outcome::Delivered, accepted_at: T0, entropy: 0 };
+    feed(Input::Finished(done));
+    feed(keys(&[3, 4]));
+    let late = feed(claims(&[3, 4]));
+    assert!(
+        matches!(&late[..], [Action::Release { deliveries, .. }, Action::Claim { .. }] if deliveries.len() == 2),
+        "neither overtakes 2: {late:?}"
+    );
+    feed(keys(&[2, 3]));
+    let sent = feed(claims(&[2, 3]));
+    assert!(sent.iter().any(|action| matches!(action, Action::Send { seq: 2, .. })), "{sent:?}");
+}

@@ -70,6 +70,8 @@ task_kinds! {
     Change: "change", Finish, Log;
     /// Releases quarantined events of types that the registry has learned.
     Quarantine: "quarantine", Abort, Log;
+    /// Carries out the replays that were asked for; what it leaves goes on after the next start.
+    Replay: "replay", Abort, Log;
     /// Rewrites the outbox without what was removed.
     Compaction: "compaction", Abort, Log;
     /// Deletes what is past its retention.

@@ -115,7 +115,7 @@ impl Reader {
 }
 
 /// The event `seq` and all its other generations, oldest first.
-fn generations(snapshot: &Snapshot<'_>, seq: u64) -> rusqlite::Result<Vec<Stored>> {
+pub(super) fn generations(snapshot: &Snapshot<'_>, seq: u64) -> rusqlite::Result<Vec<Stored>> {
     let Some(event) = snapshot.stored(seq)? else { return Ok(Vec::new()) };
     let sql = format!(
         "SELECT {STORED} FROM events WHERE key = ?1 AND event_id = ?2 AND source = ?3 ORDER BY generation, seq"
@@ -143,7 +143,7 @@ fn find(snapshot: &Snapshot<'_>, id: DeliveryId) -> rusqlite::Result<Option<(Sto
     Ok(None)
 }
 
-fn route(snapshot: &Snapshot<'_>, number: i64) -> rusqlite::Result<Vec<DecisionRow>> {
+pub(super) fn route(snapshot: &Snapshot<'_>, number: i64) -> rusqlite::Result<Vec<DecisionRow>> {
     let text: String = snapshot
         .tx
         .prepare_cached("SELECT text FROM routes WHERE id = ?1")?

@@ -55,6 +55,11 @@ impl Reader {
         outbox.next_seq().saturating_sub(self.reached.get())
     }
 
+    /// The first event that the journal does not show yet.
+    pub fn reached(&self) -> u64 {
+        self.reached.get()
+    }
+
     /// Runs a query in a snapshot of its own.
     pub(super) fn read<T>(
         &self,

@@ -22,7 +22,7 @@ pub(super) const SCAN_EVENTS_MAX: u64 = 50_000;
 /// Most segments looked at for one page.
 const SEGMENTS_MAX: u32 = 2_000;
 /// How far the order of acceptance and the clock may differ.
-const CLOCK_SLACK: std::time::Duration = std::time::Duration::from_secs(60);
+pub(super) const CLOCK_SLACK: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// Which segments have to be read whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -226,7 +226,7 @@ fn start(snapshot: &Snapshot<'_>, filter: &Filter, from: u64) -> rusqlite::Resul
 }
 
 /// When the last event at or below `seq` was accepted.
-fn newest_at(snapshot: &Snapshot<'_>, seq: u64) -> rusqlite::Result<Option<Millis>> {
+pub(super) fn newest_at(snapshot: &Snapshot<'_>, seq: u64) -> rusqlite::Result<Option<Millis>> {
     let sql = "SELECT accepted_at FROM events WHERE seq <= ?1 ORDER BY seq DESC LIMIT 1";
     let mut statement = snapshot.tx.prepare_cached(sql)?;
     let found = statement.query_row([seq.cast_signed()], |row| row.get::<_, i64>(0)).optional()?;
@@ -272,7 +272,7 @@ fn next_segment(snapshot: &Snapshot<'_>, plan: &Plan, upper: u64) -> rusqlite::R
     })
 }
 
-fn whole_segment(
+pub(super) fn whole_segment(
     snapshot: &Snapshot<'_>,
     wanted: &Wanted<'_>,
     plan: &Plan,

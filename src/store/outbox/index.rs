@@ -36,6 +36,8 @@ pub struct Index {
     spent: BTreeSet<(u64, u64)>,
     quarantined: RoaringTreemap,
     next_seq: u64,
+    /// How many were cancelled since the process began.
+    cancelled: u64,
     /// Bytes of `packs`.
     held_bytes: u64,
 }
@@ -163,6 +165,7 @@ impl Index {
             }
             Change::Delivered | Change::Cancelled => {
                 lane.open.remove(seq);
+                self.cancelled += u64::from(step.change == Change::Cancelled);
                 self.release_hold(seq);
             }
             Change::Dismissed | Change::Released => {
@@ -285,6 +288,17 @@ impl Index {
     /// Progress and due time of an open delivery that was tried.
     pub fn waiting(&self, lane: LaneId, seq: u64) -> Option<(Millis, Progress)> {
         self.lanes.get(usize::from(lane))?.tried.get(&seq).copied()
+    }
+
+    /// The open deliveries of `lane` that were tried or given back.
+    pub fn tried(&self, lane: LaneId) -> Vec<u64> {
+        let lane = self.lanes.get(usize::from(lane));
+        lane.map_or_else(Vec::new, |lane| lane.tried.keys().copied().collect())
+    }
+
+    /// Cancelled deliveries since the process began.
+    pub fn cancelled(&self) -> u64 {
+        self.cancelled
     }
 
     /// When the receiver was parked.

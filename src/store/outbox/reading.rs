@@ -44,6 +44,16 @@ impl Outbox {
         lock(&self.shared.index).parked(lane)
     }
 
+    /// The open deliveries of `lane` that were tried, at most [`TRIED_MAX`](super::index::TRIED_MAX) and what is in hand.
+    pub fn tried(&self, lane: LaneId) -> Vec<u64> {
+        lock(&self.shared.index).tried(lane)
+    }
+
+    /// Cancelled deliveries since the process began.
+    pub fn cancelled(&self) -> u64 {
+        lock(&self.shared.index).cancelled()
+    }
+
     /// Whether the delivery of `seq` to `lane` is not yet terminal.
     pub fn is_open(&self, lane: LaneId, seq: u64) -> bool {
         lock(&self.shared.index).is_open(lane, seq)

@@ -143,9 +143,11 @@ pub struct CommitRecord {
 impl CommitRecord {
     /// The receivers that have something to claim, now or later, since this commit became visible.
     ///
-    /// Those with a retry are among them: a claim between its settle and this commit could not see it.
+    /// Those with a retry are among them: a claim between its settle and this commit could not see it. So are
+    /// those with one cancelled, behind which others may wait.
     pub fn offers(&self) -> BTreeSet<LaneId> {
-        let waits = |step: &&Move| matches!(step.change, Change::Retry { .. } | Change::Park);
+        let waits =
+            |step: &&Move| matches!(step.change, Change::Retry { .. } | Change::Park | Change::Cancelled);
         let again = self.moves.iter().filter(waits).map(|step| step.lane);
         self.heads.iter().flat_map(|head| head.lanes.iter().copied()).chain(again).collect()
     }

@@ -10,7 +10,7 @@ use crate::app::Setup;
 use crate::client::Answer;
 
 /// Every route with the scope that it needs.
-const ROUTES: [(&str, &str, &str); 30] = [
+const ROUTES: [(&str, &str, &str); 34] = [
     ("GET", "/v1/keys", "admin"),
     ("POST", "/v1/keys", "admin"),
     ("DELETE", "/v1/keys/key_0000000000000000", "admin"),
@@ -33,6 +33,10 @@ const ROUTES: [(&str, &str, &str); 30] = [
     ("GET", "/v1/deliveries/nobody/attempts", "read"),
     ("POST", "/v1/deliveries/nobody/retry", "operate"),
     ("GET", "/v1/dead-letters", "read"),
+    ("GET", "/v1/replays", "read"),
+    ("POST", "/v1/replays", "operate"),
+    ("GET", "/v1/replays/nobody", "read"),
+    ("POST", "/v1/replays/nobody/cancel", "operate"),
     ("GET", "/v1/quarantine", "read"),
     ("POST", "/v1/quarantine/nobody/release", "operate"),
     ("GET", "/v1/drift", "read"),

@@ -1,0 +1,215 @@
+//! `camino replay`: many deliveries made again at a running broker. Counts first, and makes nothing
+//! without `--yes`.
+//!
+//! Ended early, it leaves the replay going: the broker carries it out, not this process.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use http::Method;
+use serde_json::{Map, Value};
+
+use super::broker::{self, Broker, escaped};
+use super::failure::Failure;
+use super::output;
+
+/// Between two looks at a replay under way.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// What to make again.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    action: Option<Action>,
+    #[command(flatten)]
+    select: Select,
+    /// Make them; without it they are only counted.
+    #[arg(long)]
+    yes: bool,
+    /// Don't wait for the end.
+    #[arg(long)]
+    detach: bool,
+    #[command(flatten)]
+    broker: broker::Args,
+    /// The answer as JSON.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Show the replays, newest first.
+    List,
+    /// Show one replay.
+    Show {
+        /// Its id.
+        id: String,
+    },
+    /// Stop a replay; what it has made stays.
+    Cancel {
+        /// Its id.
+        id: String,
+    },
+}
+
+/// Which deliveries, and how.
+#[derive(Debug, clap::Args)]
+struct Select {
+    /// Those to this app; also what it never got because it had no endpoint.
+    #[arg(long, value_name = "APP")]
+    receiver: Option<String>,
+    /// Those of events from this app.
+    #[arg(long, value_name = "APP")]
+    source: Option<String>,
+    /// Those of events of this type.
+    #[arg(long, value_name = "TYPE")]
+    event_type: Option<String>,
+    /// Those of events of this organization.
+    #[arg(long, value_name = "ORG")]
+    organization: Option<String>,
+    /// Those that ended so: delivered, dead or cancelled.
+    #[arg(long, value_name = "STATE")]
+    state: Option<String>,
+    /// Those of events accepted then or later, such as 2027-01-01T00:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Those of events accepted then or earlier.
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// Under new ids, so that receivers don't skip them.
+    #[arg(long)]
+    as_new: bool,
+    /// Most deliveries made a second; 100 unless given.
+    #[arg(long, value_name = "N")]
+    rate: Option<u32>,
+}
+
+impl Select {
+    fn texts(&self) -> [(&'static str, &Option<String>); 7] {
+        [
+            ("receiver", &self.receiver),
+            ("source", &self.source),
+            ("eventType", &self.event_type),
+            ("organization", &self.organization),
+            ("state", &self.state),
+            ("since", &self.since),
+            ("until", &self.until),
+        ]
+    }
+
+    fn body(&self, is_dry: bool) -> Value {
+        let mut body = Map::new();
+        for (name, text) in self.texts() {
+            if let Some(text) = text {
+                body.insert(name.to_owned(), text.as_str().into());
+            }
+        }
+        body.insert("dryRun".to_owned(), is_dry.into());
+        body.insert("asNew".to_owned(), self.as_new.into());
+        if let Some(rate) = self.rate {
+            body.insert("ratePerSecond".to_owned(), rate.into());
+        }
+        body.into()
+    }
+}
+
+/// Runs the verb.
+pub(super) fn run(args: &Args, config: Option<&Path>) -> anyhow::Result<ExitCode> {
+    let broker = Broker::find(&args.broker, config)?;
+    let answer = match &args.action {
+        None => return replay(args, &broker),
+        Some(Action::List) => broker.ask(Method::GET, "/v1/replays?limit=100", None)?,
+        Some(Action::Show { id }) => {
+            broker.ask(Method::GET, &format!("/v1/replays/{}", escaped(id)), None)?
+        }
+        Some(Action::Cancel { id }) => {
+            broker.ask(Method::POST, &format!("/v1/replays/{}/cancel", escaped(id)), None)?
+        }
+    };
+    if args.json {
+        output::json(&answer)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    match answer["items"].as_array() {
+        Some(items) => {
+            for item in items {
+                output::line(&summary(item))?;
+            }
+            if items.is_empty() {
+                output::say("there is no replay yet");
+            }
+        }
+        None => output::line(&summary(&answer))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn replay(args: &Args, broker: &Broker) -> anyhow::Result<ExitCode> {
+    if args.yes && args.select.texts().iter().all(|(_, text)| text.is_none()) {
+        let mend =
+            "say which: --receiver, --source, --event-type, --organization, --state, --since or --until";
+        return Err(Failure::new("this would make every delivery again that there ever was", mend).into());
+    }
+    let counted = broker.ask(Method::POST, "/v1/replays", Some(&args.select.body(true)))?;
+    let matched = counted["matched"].as_u64().unwrap_or_default();
+    if !args.yes || matched == 0 {
+        if args.json {
+            output::json(&counted)?;
+        } else {
+            output::line(&format!("{} would be made again", deliveries(matched)))?;
+            if matched > 0 {
+                output::say("nothing was made; --yes makes them");
+            }
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut job = broker.ask(Method::POST, "/v1/replays", Some(&args.select.body(false)))?;
+    let id = job["replayId"].as_str().unwrap_or_default().to_owned();
+    let matched = job["matched"].as_u64().unwrap_or_default();
+    output::say(&format!("{id}: {}; the broker makes them, with or without this", deliveries(matched)));
+    let mut shown = 0;
+    while !args.detach && job["state"] == "running" {
+        broker.wait(LOOK_EVERY);
+        job = broker.ask(Method::GET, &format!("/v1/replays/{}", escaped(&id)), None)?;
+        let done = job["done"].as_u64().unwrap_or_default();
+        if done != shown {
+            shown = done;
+            output::say(&format!("{id}: {done} of {matched}"));
+        }
+    }
+    if args.json {
+        output::json(&job)?;
+    } else {
+        output::line(&summary(&job))?;
+    }
+    let is_cancelled = job["state"] == "cancelled";
+    Ok(if is_cancelled { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn deliveries(count: u64) -> String {
+    format!("{count} {}", if count == 1 { "delivery" } else { "deliveries" })
+}
+
+/// One line: which, where it stands, what was asked.
+fn summary(job: &Value) -> String {
+    let word = |name: &str| job[name].as_str().unwrap_or("-");
+    let count = |name: &str| job[name].as_u64().unwrap_or_default();
+    let asked = job["asked"].as_object().into_iter().flatten().filter_map(|(name, value)| match value {
+        Value::String(text) => Some(format!("{name}={text}")),
+        Value::Bool(true) => Some(name.clone()),
+        Value::Number(number) => Some(format!("{name}={number}")),
+        _ => None,
+    });
+    let asked: Vec<String> = asked.collect();
+    format!(
+        "{}  {}  {:<9}  {} of {} made, {} left out  {}",
+        word("replayId"),
+        word("createdAt"),
+        word("state"),
+        count("done"),
+        count("matched"),
+        count("skipped"),
+        asked.join(" "),
+    )
+}
