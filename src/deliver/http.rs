@@ -26,7 +26,7 @@ use ipnet::IpNet;
 
 use self::connector::GuardedConnector;
 pub use self::connector::{Resolve, SystemResolver};
-use super::{Attempt, EXCERPT_BYTES_MAX, Report, Sink};
+use super::{Address, Attempt, EXCERPT_BYTES_MAX, Report, Sink, Target};
 use crate::domain::outcome::{Answer, Failure, Outcome, classify};
 use crate::runtime::clock::Clock;
 
@@ -103,14 +103,17 @@ impl HttpSink {
     async fn attempt(&self, attempt: Attempt) -> Report {
         let started = self.clock.monotonic();
         let mut deadline = Deadline::new(self.clock.sleep(attempt.endpoint.timeout));
-        let secrets = attempt.endpoint.secrets.of(&attempt.source);
+        let Target::Http(address) = &attempt.endpoint.target else {
+            return Report::unsent("this receiver has no address", Duration::ZERO);
+        };
+        let secrets = address.secrets.of(&attempt.source);
         let mut secret_index = secrets.working();
-        let mut exchange = self.exchange(&attempt, secret_index, &mut deadline).await;
+        let mut exchange = self.exchange(&attempt, address, secret_index, &mut deadline).await;
         if exchange.is_denied()
             && let Some(other) = secrets.other_than(secret_index)
         {
             // In the middle of a rotation the receiver may know only the other one.
-            exchange = self.exchange(&attempt, other, &mut deadline).await;
+            exchange = self.exchange(&attempt, address, other, &mut deadline).await;
             secret_index = other;
             if matches!(exchange.answered, Ok(200..=299)) {
                 secrets.remember(other);
@@ -128,18 +131,25 @@ impl HttpSink {
         }
     }
 
-    async fn exchange(&self, attempt: &Attempt, secret_index: u8, deadline: &mut Deadline) -> Exchange {
-        let headers = match headers::headers(attempt, secret_index, self.clock.now()) {
+    async fn exchange(
+        &self,
+        attempt: &Attempt,
+        address: &Address,
+        secret_index: u8,
+        deadline: &mut Deadline,
+    ) -> Exchange {
+        let secrets = address.secrets.of(&attempt.source);
+        let headers = match headers::headers(attempt, secrets, secret_index, self.clock.now()) {
             Ok(headers) => headers,
             Err(error) => return Exchange::failed(Failure::Connect, error.to_string()),
         };
         // The client looks at the name of a TLS server before it asks the connector.
-        if let Err(error) = connector::host(&attempt.endpoint.url, &self.allowed) {
+        if let Err(error) = connector::host(&address.url, &self.allowed) {
             return Exchange::failed(error.failure(), error.to_string());
         }
         let mut request = Request::new(Full::new(attempt.body.clone()));
         *request.method_mut() = Method::POST;
-        *request.uri_mut() = attempt.endpoint.url.clone();
+        *request.uri_mut() = address.url.clone();
         *request.headers_mut() = headers;
         match deadline.race(self.client.request(request)).await {
             None => Exchange::failed(Failure::Timeout, timed_out(attempt.endpoint.timeout)),
