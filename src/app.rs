@@ -6,9 +6,11 @@ mod gauges;
 mod gone;
 mod housekeeping;
 mod lifecycle;
+pub mod rebuild;
 mod routes;
 pub mod signals;
 mod stores;
+mod subscribers;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -23,10 +25,14 @@ use crate::admin::health::Health;
 use crate::admin::steering::Steering;
 use crate::admin::{Admin, Parts as AdminParts};
 use crate::config::Config;
+use crate::deliver::Ways;
 use crate::deliver::http::{HttpSink, Options as SinkOptions};
+use crate::deliver::internal::{self, Inbound};
 use crate::dispatch::{Dispatcher, Parts as DispatchParts};
 use crate::domain::id::AppSlug;
 use crate::http::server::{Bounds, Server};
+use crate::hub::relay::Relay;
+use crate::hub::{self, Hub};
 use crate::ingest::{Ingest, KeyCheck, Parts as IngestParts};
 use crate::outbox::Intake;
 use crate::outbox::directory::{Directory, Snapshot};
@@ -70,6 +76,12 @@ pub enum Error {
     /// The journal.
     #[error(transparent)]
     Journal(#[from] store::journal::Error),
+    /// The hub.
+    #[error(transparent)]
+    Hub(#[from] hub::Error),
+    /// The hub could not be rebuilt.
+    #[error(transparent)]
+    Rebuild(#[from] hub::rebuild::Failure),
     /// The first administrator's key.
     #[error(transparent)]
     AdminKey(#[from] store::control::admin_file::Error),
@@ -125,6 +137,14 @@ pub struct App {
     admin: Admin,
     journal_writer: Writer,
     journal: Arc<Reader>,
+    inside: Inside,
+}
+
+/// The hub, and what runs it.
+struct Inside {
+    hub: Arc<Hub>,
+    inbound: Inbound,
+    relay: Relay,
 }
 
 impl App {
@@ -135,16 +155,19 @@ impl App {
         let catalog = CatalogHandle::new(registry::load::load(&registry_source(&config))?);
         let listener = listen(&config).await?;
         let address = listener.local_addr().unwrap_or(config.server.listen);
-        let Stores { outbox, control, journal_writer, journal } = stores::open(&config, &ports, &metrics)?;
+        let Stores { outbox, control, journal_writer, journal, hub } =
+            stores::open(&config, &ports, &metrics)?;
         let directory = Directory::new(Snapshot::new(&config, &control.overlays()?));
         let config = Arc::new(config);
         let draining = Arc::new(AtomicBool::new(false));
         let tasks = Tasks::new();
         let (gone_in, gone) = mpsc::channel(GONE_MAX);
+        let (internal, inbound) = internal::pair(Arc::clone(&ports.clock));
+        let sink = Ways { http: sink(&config, &ports)?, internal };
         let (dispatcher, dispatch) = Dispatcher::new(DispatchParts {
             outbox: Arc::clone(&outbox),
             directory: directory.clone(),
-            sink: Arc::new(sink(&config, &ports)?),
+            sink: Arc::new(sink),
             clock: Arc::clone(&ports.clock),
             entropy: Arc::clone(&ports.entropy),
             tasks: tasks.clone(),
@@ -154,14 +177,9 @@ impl App {
         });
         let intake =
             Intake { store: Arc::clone(&outbox), catalog: catalog.clone(), directory: directory.clone() };
-        let ingest = Ingest::new(IngestParts {
-            intake: intake.clone(),
-            settings: config.ingest.clone(),
-            clock: Arc::clone(&ports.clock),
-            metrics: Arc::clone(&metrics),
-            keys: key_check(Arc::clone(&control)),
-            draining: Arc::clone(&draining),
-        });
+        let inside = Inside { relay: relay(&hub, &intake, &journal, &ports, &metrics), hub, inbound };
+        let keys = key_check(Arc::clone(&control));
+        let ingest = ingest(&config, &ports, &metrics, (intake.clone(), keys, Arc::clone(&draining)));
         let steering =
             Steering { config: Arc::clone(&config), control: Arc::clone(&control), directory, dispatch };
         let admin = Admin::new(AdminParts {
@@ -169,15 +187,13 @@ impl App {
             steering: steering.clone(),
             intake,
             journal: Arc::clone(&journal),
+            hub: Arc::clone(&inside.hub),
             clock: Arc::clone(&ports.clock),
             entropy: Arc::clone(&ports.entropy),
             tasks: tasks.clone(),
         });
-        let health = Health {
-            draining: Arc::clone(&draining),
-            outbox: Arc::clone(&outbox),
-            metrics: Arc::clone(&metrics),
-        };
+        let (readied, counted) = (Arc::clone(&outbox), Arc::clone(&metrics));
+        let health = Health { draining: Arc::clone(&draining), outbox: readied, metrics: counted };
         let router = routes::all(ingest, admin.clone(), health, Arc::clone(&ports.entropy));
         let server = Server::new(listener, router, bounds(&config), Arc::clone(&ports.clock));
         Ok(Self {
@@ -197,6 +213,7 @@ impl App {
             admin,
             journal_writer,
             journal,
+            inside,
         })
     }
 
@@ -209,6 +226,40 @@ impl App {
     pub fn stopper(&self) -> tokio_util::sync::CancellationToken {
         self.tasks.soft()
     }
+}
+
+/// The way of what the hub emits.
+fn relay(
+    hub: &Arc<Hub>,
+    intake: &Intake,
+    journal: &Arc<Reader>,
+    ports: &Ports,
+    metrics: &Arc<Metrics>,
+) -> Relay {
+    Relay {
+        hub: Arc::clone(hub),
+        intake: intake.clone(),
+        journal: Arc::clone(journal),
+        clock: Arc::clone(&ports.clock),
+        metrics: Arc::clone(metrics),
+    }
+}
+
+/// The way in for events.
+fn ingest(
+    config: &Config,
+    ports: &Ports,
+    metrics: &Arc<Metrics>,
+    (intake, keys, draining): (Intake, KeyCheck, Arc<AtomicBool>),
+) -> Ingest {
+    Ingest::new(IngestParts {
+        intake,
+        settings: config.ingest.clone(),
+        clock: Arc::clone(&ports.clock),
+        metrics: Arc::clone(metrics),
+        keys,
+        draining,
+    })
 }
 
 fn say_doubts(config: &Config, metrics: &Metrics) {

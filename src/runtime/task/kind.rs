@@ -58,6 +58,10 @@ task_kinds! {
     Dispatcher: "dispatcher", Finish, ShutDown;
     /// One attempt to deliver.
     Attempt: "attempt", Finish, Log;
+    /// Takes events into the hub.
+    Hub: "hub", Follow, ShutDown;
+    /// Passes on what the hub emits.
+    Relay: "relay", Abort, ShutDown;
     /// Brings settled events into the journal.
     Journal: "journal", Follow, ShutDown;
     /// Answers reads and writes of the control database.

@@ -7,9 +7,9 @@ use rusqlite::{Connection, TransactionBehavior};
 /// Marks the file as ours (`CMNC`).
 pub(super) const APPLICATION_ID: i64 = 0x434D_4E43;
 
-/// Step n leads from schema n to schema n + 1. Schema 2 is kept for the replay jobs, whose table comes
-/// with the code that runs them.
-pub(super) const STEPS: &[&str] = &["
+/// Step n leads from schema n to schema n + 1.
+pub(super) const STEPS: &[&str] = &[
+    "
     CREATE TABLE keys (
         id TEXT PRIMARY KEY,
         hash BLOB NOT NULL UNIQUE,
@@ -46,7 +46,11 @@ pub(super) const STEPS: &[&str] = &["
         correlation TEXT
     ) STRICT;
     CREATE INDEX audit_by_age ON audit (at_ms);
-"];
+",
+    "
+    ALTER TABLE keys ADD COLUMN organizations TEXT;
+",
+];
 
 /// The schema that `steps` lead to.
 pub(super) fn newest(steps: &[&str]) -> i64 {
