@@ -10,7 +10,7 @@ pub mod rebuild;
 mod routes;
 pub mod signals;
 mod stores;
-mod subscribers;
+pub mod subscribers;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

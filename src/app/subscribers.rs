@@ -5,6 +5,6 @@ use crate::hub::crm::Crm;
 use crate::hub::organizations::Organizations;
 
 /// All of them. `organizations` is the first: the others ask it whose event it is.
-pub(super) fn subscribers() -> Vec<Box<dyn Subscriber>> {
+pub fn subscribers() -> Vec<Box<dyn Subscriber>> {
     vec![Box::new(Organizations), Box::new(Crm::new())]
 }

@@ -45,6 +45,8 @@ pub struct Broker {
     address: SocketAddr,
     child: Option<Child>,
     incarnation: u32,
+    /// Further lines of its config.
+    extra: String,
 }
 
 impl Broker {
@@ -57,7 +59,27 @@ impl Broker {
             .find(|address| TcpListener::bind(address).is_ok())
             .expect("a port is free");
         let folder = TempDir::new().unwrap();
-        Self { folder, engine, drain, receivers: receivers.to_vec(), address, child: None, incarnation: 0 }
+        Self {
+            folder,
+            engine,
+            drain,
+            receivers: receivers.to_vec(),
+            address,
+            child: None,
+            incarnation: 0,
+            extra: String::new(),
+        }
+    }
+
+    /// With further tables in its config.
+    pub fn with_config(mut self, extra: &str) -> Self {
+        extra.clone_into(&mut self.extra);
+        self
+    }
+
+    /// Where its data is.
+    pub fn store(&self) -> std::path::PathBuf {
+        self.folder.path().join("data")
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -189,7 +211,7 @@ impl Broker {
             let secret = format!("whsec_{}", hex::encode(name.as_bytes().repeat(4)));
             writeln!(text, "[apps.{name}]\nendpoint = \"{url}\"\nendpoint_secrets = [\"{secret}\"]").unwrap();
         }
-        text
+        text + &self.extra
     }
 }
 

@@ -25,6 +25,8 @@ mod desk;
 #[cfg(test)]
 mod draft;
 #[cfg(test)]
+mod hub;
+#[cfg(test)]
 mod isolation;
 #[cfg(test)]
 mod order;
