@@ -24,6 +24,10 @@ sim seed="":
 bench *flags:
     cargo run --release -- bench {{ flags }}
 
+# What each step of an event's trip costs, at three sizes. `just bench-micro --bench commit` for one of them.
+bench-micro *args:
+    cargo bench {{ args }}
+
 # The documentation, as strict as CI.
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --all-features

@@ -130,6 +130,7 @@ pub struct App {
     draining: Arc<AtomicBool>,
     server: Server,
     dispatcher: Dispatcher,
+    sink: Arc<HttpSink>,
     catalog: CatalogHandle,
     steering: Steering,
     gone: mpsc::Receiver<AppSlug>,
@@ -163,11 +164,11 @@ impl App {
         let tasks = Tasks::new();
         let (gone_in, gone) = mpsc::channel(GONE_MAX);
         let (internal, inbound) = internal::pair(Arc::clone(&ports.clock));
-        let sink = Ways { http: sink(&config, &ports)?, internal };
+        let sink = Arc::new(sink(&config, &ports)?);
         let (dispatcher, dispatch) = Dispatcher::new(DispatchParts {
             outbox: Arc::clone(&outbox),
             directory: directory.clone(),
-            sink: Arc::new(sink),
+            sink: Arc::new(Ways { http: Arc::clone(&sink), internal }),
             clock: Arc::clone(&ports.clock),
             entropy: Arc::clone(&ports.entropy),
             tasks: tasks.clone(),
@@ -192,8 +193,7 @@ impl App {
             entropy: Arc::clone(&ports.entropy),
             tasks: tasks.clone(),
         });
-        let (readied, counted) = (Arc::clone(&outbox), Arc::clone(&metrics));
-        let health = Health { draining: Arc::clone(&draining), outbox: readied, metrics: counted };
+        let health = health(&draining, &outbox, &metrics);
         let router = routes::all(ingest, admin.clone(), health, Arc::clone(&ports.entropy));
         let server = Server::new(listener, router, bounds(&config), Arc::clone(&ports.clock));
         Ok(Self {
@@ -206,6 +206,7 @@ impl App {
             draining,
             server,
             dispatcher,
+            sink,
             catalog,
             steering,
             gone,
@@ -260,6 +261,10 @@ fn ingest(
         keys,
         draining,
     })
+}
+
+fn health(draining: &Arc<AtomicBool>, outbox: &Arc<Outbox>, metrics: &Arc<Metrics>) -> Health {
+    Health { draining: Arc::clone(draining), outbox: Arc::clone(outbox), metrics: Arc::clone(metrics) }
 }
 
 fn say_doubts(config: &Config, metrics: &Metrics) {

@@ -117,7 +117,7 @@ pub trait Sink: Send + Sync + 'static {
 /// All the ways there are: each endpoint's target names its own.
 pub struct Ways {
     /// Across the network.
-    pub http: http::HttpSink,
+    pub http: Arc<http::HttpSink>,
     /// In this process.
     pub internal: internal::InternalSink,
 }

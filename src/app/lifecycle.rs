@@ -89,6 +89,8 @@ impl App {
         tasks.thread(TaskKind::Hub, move || inbound.run(hub.as_ref()))?;
         tasks.spawn(TaskKind::Relay, relay.run());
         tasks.spawn(TaskKind::Dispatcher, self.dispatcher.run());
+        let sink = self.sink;
+        tasks.spawn(TaskKind::Connections, async move { sink.close_idle().await });
         tasks.spawn(TaskKind::Control, gone::run(self.gone, self.steering, Arc::clone(&clock), stop.clone()));
         tasks.spawn(TaskKind::Compaction, housekeeping::compact(Arc::clone(&outbox), Arc::clone(&clock)));
         tasks.spawn(TaskKind::Retention, housekeeping::tend_control(self.control, Arc::clone(&clock)));

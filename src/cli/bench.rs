@@ -3,11 +3,15 @@
 //! A generator and a receiver of its own, each a process, so that they are measured apart: first the
 //! generator posts straight to the receiver, then the same posts go through the broker, which is this
 //! binary's `serve` with a config made up for it. Talks to nobody outside this machine, and exits 1
-//! if a single accepted event is missing at a receiver.
+//! if a single accepted event is missing at a receiver. Runs that are repeated or compared each have
+//! workers, a store and a ceiling of their own.
 
 mod body;
 mod broker;
+mod campaign;
+mod comparison;
 mod disk;
+mod figure;
 mod generator;
 mod histogram;
 mod ledger;
@@ -35,11 +39,15 @@ mod worker;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use serde::Serialize;
+
 use super::failure::Failure;
 use super::folder::Folder;
 use super::output;
 use crate::app::signals::{Asked, Signals};
 use crate::runtime::entropy::OsEntropy;
+use campaign::{Campaign, Case};
+use comparison::Comparison;
 pub(super) use plan::Args;
 use plan::Plan;
 use report::{Machine, Report};
@@ -78,24 +86,47 @@ pub(super) fn work(args: &WorkerArgs) -> anyhow::Result<ExitCode> {
 
 /// Runs the verb.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let plan = Plan::of(args)?;
+    let campaign = Campaign::of(args)?;
     let place = Place::take(args.store.as_deref())?;
-    let machine = Machine::here(place.path());
-    announce(&plan, &machine);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let report = runtime.block_on(async {
+    let reports = runtime.block_on(async {
         let mut signals = Signals::listen()?;
         tokio::select! {
-            report = Box::pin(measure(&plan, place.path(), machine)) => report,
+            reports = Box::pin(measure_all(&campaign, &place)) => reports,
             () = stopped(&mut signals) => Err(interrupted()),
         }
     })?;
-    if args.json {
-        output::json(&report)?;
-    } else {
-        table::lines(&report).iter().try_for_each(|line| output::line(line))?;
+    if let [report] = &reports[..] {
+        show(args, report, || table::lines(report))?;
+        return verdict(report);
     }
-    verdict(&report)
+    let verdicts = reports.iter().map(verdict).collect::<anyhow::Result<Vec<_>>>();
+    if let Some(comparison) = Comparison::new(&campaign, reports) {
+        show(args, &comparison, || comparison.lines())?;
+    }
+    verdicts.map(|_| ExitCode::SUCCESS)
+}
+
+fn show(args: &Args, found: &impl Serialize, lines: impl FnOnce() -> Vec<String>) -> anyhow::Result<()> {
+    if args.json {
+        return output::json(found);
+    }
+    lines().iter().try_for_each(|line| output::line(line))?;
+    Ok(())
+}
+
+/// One run after the other.
+async fn measure_all(campaign: &Campaign, place: &Place) -> anyhow::Result<Vec<Report>> {
+    let mut reports = Vec::new();
+    for (number, case) in (1..).zip(campaign.order()) {
+        let case = &campaign.cases[case];
+        let folder = place.of_run(number, campaign.runs())?;
+        let machine = Machine::here(&folder);
+        announce(case, &machine, (campaign.runs() > 1).then(|| (number, campaign.runs())));
+        reports.push(Box::pin(measure(&case.plan, &folder, machine)).await?);
+        place.leave(&folder);
+    }
+    Ok(reports)
 }
 
 async fn measure(plan: &Plan, folder: &Path, machine: Machine) -> anyhow::Result<Report> {
@@ -111,8 +142,10 @@ async fn measure(plan: &Plan, folder: &Path, machine: Machine) -> anyhow::Result
 }
 
 /// What makes the numbers worth less is said before they are there.
-fn announce(plan: &Plan, machine: &Machine) {
-    output::say(&format!("camino bench: {}", plan.in_words()));
+fn announce(case: &Case, machine: &Machine, run: Option<(usize, usize)>) {
+    let run = run.map_or_else(String::new, |(number, all)| format!(", run {number} of {all}"));
+    let name = if case.name.is_empty() { String::new() } else { format!("{}: ", case.name) };
+    output::say(&format!("camino bench{run}: {name}{}", case.plan.in_words()));
     if let Some([one, five, fifteen]) = machine.load_average {
         output::say(&format!("load average {one} {five} {fifteen} on {} cores", machine.cores));
     }
@@ -181,6 +214,26 @@ impl Place {
         match self {
             Self::Temporary(folder) => folder.path(),
             Self::Given(path) => path,
+        }
+    }
+
+    /// The folder of one run of so many; one alone has all of it.
+    fn of_run(&self, number: usize, runs: usize) -> std::io::Result<PathBuf> {
+        if runs == 1 {
+            return Ok(self.path().to_owned());
+        }
+        let path = self.path().join(format!("run-{number}"));
+        std::fs::create_dir(&path)?;
+        Ok(path)
+    }
+
+    /// After a run: what is not kept makes room for the next one.
+    fn leave(&self, folder: &Path) {
+        if let Self::Temporary(all) = self
+            && folder != all.path()
+        {
+            // What stays behind goes with the whole.
+            let _ = std::fs::remove_dir_all(folder);
         }
     }
 }

@@ -5,9 +5,10 @@
 //! its endpoint's timeout. The status decides; a body that breaks, stalls or never ends changes nothing.
 //!
 //! Bounds: as many idle connections per receiver as attempts may be in flight to it (fewer, and a busy
-//! receiver would be dialled anew all the time), closed after 4 s (servers commonly close theirs after 5 s, and
-//! a request that meets a closing connection is a failed attempt for nothing); 100 header lines and 64 KiB
-//! of head per answer (looked at between reads, so up to twice that is held); 64 KiB of body read, 2 KiB kept.
+//! receiver would be dialled anew all the time), not used again 4 s after their last use (servers commonly
+//! close theirs after 5 s, and a request that meets a closing connection is a failed attempt for nothing)
+//! and closed within 8; 100 header lines and 64 KiB of head per answer (looked at between reads, so up to
+//! twice that is held); 64 KiB of body read, 2 KiB kept.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -15,31 +16,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::header::{LOCATION, RETRY_AFTER};
-use ::http::{HeaderMap, HeaderName, Method, Request, Response};
+use ::http::{HeaderMap, HeaderName, Request, Response, Uri};
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use ipnet::IpNet;
+use tower_service::Service as _;
 
+use self::connection::Connection;
 use self::connector::GuardedConnector;
 pub use self::connector::{Resolve, SystemResolver};
+use self::pool::{IDLE_TIMEOUT, Key, Pool};
 use super::{Address, Attempt, EXCERPT_BYTES_MAX, Report, Sink, Target};
 use crate::domain::outcome::{Answer, Failure, Outcome, classify};
 use crate::runtime::clock::Clock;
 
+mod connection;
 mod connector;
 mod failure;
 mod headers;
+mod pool;
 
-/// How long an idle connection is kept.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
-/// Header lines of an answer.
-const HEADERS_MAX: usize = 100;
-/// Bytes of an answer that are buffered at once, its head included.
-const BUFFER_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of an answer's body that are read; a longer one costs its connection.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 
@@ -64,7 +62,8 @@ pub struct Options {
 
 /// Sends deliveries over HTTP/1.1, with TLS where the URL says so.
 pub struct HttpSink {
-    client: Client<HttpsConnector<GuardedConnector>, Full<Bytes>>,
+    connector: HttpsConnector<GuardedConnector>,
+    pool: Pool,
     allowed: Arc<[IpNet]>,
     clock: Arc<dyn Clock>,
     retry_after_max: Duration,
@@ -89,15 +88,16 @@ impl HttpSink {
             .https_or_http()
             .enable_http1()
             .wrap_connector(guarded);
-        let client = Client::builder(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_max_idle_per_host(options.idle_per_receiver_max)
-            .http1_max_headers(HEADERS_MAX)
-            .http1_max_buf_size(BUFFER_BYTES_MAX)
-            .build(connector);
-        Ok(Self { client, allowed, clock, retry_after_max: options.retry_after_max })
+        let pool = Pool::new(options.idle_per_receiver_max);
+        Ok(Self { connector, pool, allowed, clock, retry_after_max: options.retry_after_max })
+    }
+
+    /// Closes connections that nobody has used for a while; never ends.
+    pub async fn close_idle(&self) {
+        loop {
+            self.clock.sleep(IDLE_TIMEOUT).await;
+            self.pool.sweep(self.clock.monotonic());
+        }
     }
 
     async fn attempt(&self, attempt: Attempt) -> Report {
@@ -143,22 +143,52 @@ impl HttpSink {
             Ok(headers) => headers,
             Err(error) => return Exchange::failed(Failure::Connect, error.to_string()),
         };
-        // The client looks at the name of a TLS server before it asks the connector.
-        if let Err(error) = connector::host(&address.url, &self.allowed) {
+        // TLS looks at the name of the server before our own connector does.
+        let url = &address.url;
+        if let Err(error) = connector::host(url, &self.allowed) {
             return Exchange::failed(error.failure(), error.to_string());
         }
-        let mut request = Request::new(Full::new(attempt.body.clone()));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = address.url.clone();
-        *request.headers_mut() = headers;
-        match deadline.race(self.client.request(request)).await {
+        let request = connection::request(url, headers, attempt.body.clone());
+        match deadline.race(self.answer(url, request)).await {
             None => Exchange::failed(Failure::Timeout, timed_out(attempt.endpoint.timeout)),
             Some(Err(error)) => {
                 let (failure, text) = failure::read(&error);
                 Exchange::failed(failure, text)
             }
-            Some(Ok(response)) => Exchange::read(response, deadline).await,
+            Some(Ok((mut connection, response))) => {
+                let exchange = Exchange::read(response, &mut connection, deadline).await;
+                if connection.is_open() {
+                    self.pool.put(Key::of(url), connection, self.clock.monotonic());
+                }
+                exchange
+            }
         }
+    }
+
+    /// The head of the answer to `request`, and the connection that the rest of it comes on.
+    async fn answer(
+        &self,
+        url: &Uri,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<(Connection, Response<Incoming>), failure::Error> {
+        let key = Key::of(url);
+        while let Some(mut connection) = self.pool.take(&key, self.clock.monotonic()) {
+            if !connection.is_open() {
+                continue;
+            }
+            match connection.send(request).await {
+                Ok(response) => return Ok((connection, response)),
+                // It closed just now and has taken nothing of the request.
+                Err(mut error) => match error.take_message() {
+                    Some(unsent) => request = unsent,
+                    None => return Err(failure::Error::Exchange(error.into_error())),
+                },
+            }
+        }
+        let stream = self.connector.clone().call(url.clone()).await.map_err(failure::Error::Connect)?;
+        let mut connection = Connection::open(stream, url).await.map_err(failure::Error::Exchange)?;
+        let response = connection.send(request).await;
+        Ok((connection, response.map_err(|error| failure::Error::Exchange(error.into_error()))?))
     }
 }
 
@@ -182,7 +212,11 @@ impl Exchange {
         Self { answered: Err(failure), retry_after: None, excerpt: None, error: Some(error) }
     }
 
-    async fn read(response: Response<Incoming>, deadline: &mut Deadline) -> Self {
+    async fn read(
+        response: Response<Incoming>,
+        connection: &mut Connection,
+        deadline: &mut Deadline,
+    ) -> Self {
         let status = response.status();
         let error = status.is_redirection().then(|| match text(response.headers(), &LOCATION) {
             Some(location) => format!("redirects are not followed; it points to {location}"),
@@ -191,7 +225,7 @@ impl Exchange {
         Self {
             answered: Ok(status.as_u16()),
             retry_after: text(response.headers(), &RETRY_AFTER),
-            excerpt: excerpt(response.into_body(), deadline).await,
+            excerpt: excerpt(response.into_body(), connection, deadline).await,
             error,
         }
     }
@@ -210,12 +244,11 @@ impl Exchange {
 }
 
 /// Reads the body up to its bound, to free the connection for the next attempt, and keeps the beginning.
-async fn excerpt(mut body: Incoming, deadline: &mut Deadline) -> Option<String> {
+async fn excerpt(mut body: Incoming, connection: &mut Connection, deadline: &mut Deadline) -> Option<String> {
     let mut kept = Vec::new();
     let mut read_bytes = 0;
     while read_bytes < BODY_BYTES_MAX {
-        let Some(Some(Ok(frame))) = deadline.race(body.frame()).await else { break };
-        let Ok(data) = frame.into_data() else { continue };
+        let Some(Some(data)) = deadline.race(connection.next_data(&mut body)).await else { break };
         read_bytes += data.len();
         let room = EXCERPT_BYTES_MAX - kept.len();
         kept.extend_from_slice(&data[..data.len().min(room)]);

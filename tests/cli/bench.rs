@@ -65,13 +65,44 @@ fn endpoints_that_refuse_hang_or_fail_cost_the_others_nothing() {
     let broker = &report["broker"];
     assert_eq!((&broker["delivered"], &broker["missing"]), (&40.into(), &0.into()), "{report}");
     assert!(broker["failedOnPurpose"].as_u64().unwrap() > 0, "{report}");
+    let [without, with] = &report["cases"].as_array().unwrap()[..] else { panic!("{report}") };
+    assert_eq!((&without["name"], &with["name"]), (&"without".into(), &"with".into()));
+    assert_eq!(without["runs"][0]["broker"]["expected"], 40, "{report}");
+    assert!(report["isolation"]["p99WithToWithout"].as_f64().unwrap() > 0.0, "{report}");
+}
+
+#[test]
+fn runs_that_are_repeated_have_medians_and_a_folder_each() {
+    let place = Place::new();
+    let store = place.path("kept").display().to_string();
+    let report =
+        report(&place, &["--messages", "20", "--endpoints", "1,2", "--repeat", "2", "--store", &store]);
+    let cases = report["cases"].as_array().unwrap();
+    let arrived: Vec<_> = cases.iter().map(|case| &case["runs"][1]["broker"]["delivered"]).collect();
+    assert_eq!(arrived, [20, 20], "{report}");
+    let spread = &cases[0]["figures"]["deliveredToRaw"];
+    let [min, median, max] = ["min", "median", "max"].map(|name| spread[name].as_f64().unwrap());
+    assert!(0.0 < min && min <= median && median <= max, "{spread}");
+    for run in ["run-1", "run-4"] {
+        assert!(!place.files(&format!("kept/{run}/store")).is_empty(), "{run}");
+    }
+}
+
+#[test]
+fn a_run_by_time_shows_what_the_dedupe_records_take() {
+    let report = report(&Place::new(), &["--seconds", "1", "--endpoints", "1", "--rate", "200"]);
+    let soak = &report["soak"];
+    assert!(soak["dedupeBytes"].as_u64().unwrap() > 0, "{report}");
+    let [all, without] =
+        ["storeBytesPerEvent", "storeBytesPerEventWithoutDedupe"].map(|name| soak[name].as_f64().unwrap());
+    assert!(0.0 < without && without < all, "{report}");
 }
 
 #[test]
 fn a_backlog_survives_the_kill_and_drains() {
     let place = Place::new();
     let store = place.path("kept").display().to_string();
-    let report = report(&place, &["--messages", "50", "--endpoints", "2", "--down", "--store", &store]);
+    let report = report(&place, &["--backlog", "99", "--endpoints", "2", "--store", &store]);
     assert_eq!(report["broker"]["delivered"], 100, "{report}");
     assert!(report["outage"]["firstDeliveryMs"].is_number() && report["outage"]["drainedMs"].is_number());
     assert!(report["outage"]["readyMs"].as_f64().unwrap() > 0.0);

@@ -10,6 +10,7 @@ use camino_broker::testing::clock::ManualClock;
 use camino_broker::testing::receiver::{Answer, FakeReceiver};
 use http::StatusCode;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::fixture::{IDLE_MAX, TIMEOUT, attempt, attempt_at, deliver, endpoint, sink, sink_on};
 
@@ -77,7 +78,7 @@ async fn a_body_that_stalls_changes_nothing_about_the_status() {
 async fn a_head_that_never_ends_is_a_timeout() {
     let clock = ManualClock::default();
     let sink = sink_on(Arc::new(clock.clone()));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let (report, _stream) = tokio::join!(sink.send(attempt(endpoint(&url))), async {
         let (mut stream, _) = listener.accept().await.unwrap();
@@ -126,4 +127,31 @@ async fn one_hanging_receiver_delays_nobody_else() {
     assert_eq!(report.outcome, Outcome::Delivered);
     hanging.release(32);
     assert!(waiting.join_all().await.iter().all(|outcome| *outcome == Outcome::Delivered));
+}
+
+#[tokio::test]
+async fn a_connection_that_its_receiver_has_closed_costs_no_attempt() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut told = TcpStream::connect(address).await.unwrap();
+    let (mut telling, _) = listener.accept().await.unwrap();
+    let server = async {
+        for _ in 0..3 {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = [0; 4096];
+            assert!(stream.read(&mut head).await.unwrap() > 0);
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+            drop(stream);
+            telling.write_all(b".").await.unwrap();
+        }
+    };
+    let client = async {
+        let (sink, endpoint) = (sink(), Arc::new(endpoint(&format!("http://{address}/"))));
+        for _ in 0..3 {
+            assert_eq!(sink.send(attempt_at(Arc::clone(&endpoint))).await.outcome, Outcome::Delivered);
+            // Sent after the connection was closed, so whoever reads this can see that it was.
+            told.read_exact(&mut [0]).await.unwrap();
+        }
+    };
+    tokio::join!(server, client);
 }

@@ -18,6 +18,10 @@ const READY_EVERY: Duration = Duration::from_millis(2);
 const READY_WITHIN: Duration = Duration::from_mins(5);
 /// Settings from the environment would be settings that the report does not know of.
 const VARIABLES: &str = "CAMINO_";
+/// What is read of its metrics.
+const LAG: &str = "camino_journal_lag_events";
+const LIVE: &str = r#"camino_store_bytes{kind="outbox_live"}"#;
+const PAYLOADS: &str = r#"camino_store_bytes{kind="payloads"}"#;
 /// Lines of its log that are worth showing.
 const LOG_LINES: usize = 5;
 
@@ -91,8 +95,18 @@ impl Broker {
 
     /// The events that its journal does not hold yet.
     pub(super) async fn journal_lag(&self) -> Option<u64> {
+        gauge(&self.metrics().await?, LAG)
+    }
+
+    /// What its outbox holds beside payloads: dedupe records, and the records since its last checkpoint.
+    pub(super) async fn records_bytes(&self) -> Option<u64> {
+        let metrics = self.metrics().await?;
+        Some(gauge(&metrics, LIVE)?.saturating_sub(gauge(&metrics, PAYLOADS)?))
+    }
+
+    async fn metrics(&self) -> Option<String> {
         let (_, page) = get(self.address, "/metrics").await?;
-        lag(std::str::from_utf8(&page).ok()?)
+        String::from_utf8(page.into()).ok()
     }
 }
 
@@ -103,8 +117,8 @@ impl Drop for Broker {
     }
 }
 
-fn lag(metrics: &str) -> Option<u64> {
-    let rest = metrics.lines().find_map(|line| line.strip_prefix("camino_journal_lag_events "))?;
+fn gauge(metrics: &str, name: &str) -> Option<u64> {
+    let rest = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
     rest.trim().parse().ok()
 }
 
@@ -114,9 +128,14 @@ mod tests {
     use crate::telemetry::metrics::Metrics;
 
     #[test]
-    fn the_lag_is_read_from_the_metrics() {
+    fn gauges_are_read_from_the_metrics() {
         let metrics = Metrics::new().unwrap();
         metrics.journal_lag_events.set(17);
-        assert_eq!(lag(&metrics.render()), Some(17));
+        for (kind, bytes) in [("outbox", 1), ("outbox_live", 30), ("payloads", 20)] {
+            metrics.store_bytes.with_label_values(&[kind]).set(bytes);
+        }
+        let page = metrics.render();
+        assert_eq!([LAG, LIVE, PAYLOADS].map(|name| gauge(&page, name)), [17, 30, 20].map(Some));
+        assert_eq!(gauge(&page, "camino_journal"), None);
     }
 }

@@ -2,14 +2,18 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
 use crate::runtime::clock::Clock;
+use crate::store::log::{self, Space};
 
 /// Syncs measured, and bytes written before each.
 const SYNCS: usize = 200;
 const SYNC_BYTES: usize = 4096;
+/// Where in a store the outbox is.
+const OUTBOX: &str = "outbox";
 
 /// The median time of a write of 4 KiB and an fdatasync in `folder`.
 pub(super) fn sync_time(folder: &Path, clock: &dyn Clock) -> io::Result<Duration> {
@@ -38,6 +42,20 @@ pub(super) fn bytes_below(folder: &Path) -> u64 {
     bytes.sum()
 }
 
+/// Bytes of the dedupe records in the outbox of `store`, which no process has open.
+pub(super) fn dedupe_bytes(store: &Path, engine: &str) -> anyhow::Result<u64> {
+    let log = log::open(&store.join(OUTBOX), engine.parse()?, log::Options::default())?;
+    let mut bytes = 0;
+    for space in [Space::DedupeFresh, Space::DedupeIndex, Space::DedupeData] {
+        log.replay(space, 0, &mut |_, row| {
+            bytes += row.len() as u64;
+            ControlFlow::Continue(())
+        })?;
+    }
+    log.close()?;
+    Ok(bytes)
+}
+
 /// The kind of filesystem that `folder` is on, such as `ext4`; `None` when it cannot be known.
 pub(super) fn filesystem(folder: &Path) -> Option<String> {
     let folder = folder.canonicalize().ok()?;
@@ -57,6 +75,7 @@ fn mounted<'a>(mounts: &'a str, folder: &Path) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::log::{Batch, EngineKind};
 
     #[test]
     fn the_deepest_mount_counts() {
@@ -65,6 +84,20 @@ mod tests {
             assert_eq!(mounted(mounts, Path::new(folder)), Some(kind), "{folder}");
         }
         assert_eq!(mounted("", Path::new("/")), None);
+    }
+
+    #[test]
+    fn dedupe_records_are_told_from_the_rest() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = log::open(&folder.path().join(OUTBOX), EngineKind::Redb, log::Options::default()).unwrap();
+        let mut batch = Batch::new();
+        for (space, len) in [(Space::Events, 500), (Space::DedupeFresh, 40), (Space::DedupeData, 7_000)] {
+            batch.put_value(space, 1, &vec![b'x'; len]);
+        }
+        log.append(&batch).unwrap();
+        log.close().unwrap();
+        assert_eq!(dedupe_bytes(folder.path(), "redb").unwrap(), 7_040);
+        assert!(dedupe_bytes(folder.path(), "sled").is_err());
     }
 
     #[test]

@@ -46,12 +46,15 @@ pub(super) fn shown(value: f64) -> String {
 
 /// A size in the unit that fits.
 pub(super) fn bytes(size: u64) -> String {
-    let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    about_bytes(float(size))
+}
+
+/// The same of a size that was computed.
+pub(super) fn about_bytes(size: f64) -> String {
+    let units =
+        [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)].map(|(name, unit)| (name, float(unit)));
     let fitting = units.into_iter().find(|(_, unit)| size >= *unit);
-    fitting.map_or_else(
-        || format!("{size} B"),
-        |(name, unit)| format!("{} {name}", shown(float(size) / float(unit))),
-    )
+    fitting.map_or_else(|| format!("{size:.0} B"), |(name, unit)| format!("{} {name}", shown(size / unit)))
 }
 
 /// A share as a percentage.

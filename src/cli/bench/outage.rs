@@ -59,5 +59,5 @@ pub(super) async fn run(rig: &mut Rig, plan: &Plan, folder: &Path) -> anyhow::Re
         after,
         journalled_ns,
     };
-    Ok(Found { measured, thirds: Vec::new(), outage: Some(outage) })
+    Ok(Found { measured, thirds: Vec::new(), soak: None, outage: Some(outage) })
 }

@@ -19,9 +19,10 @@ const POST_BYTES_MAX: usize = 1 << 20;
 /// What the bench can be told.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    /// Endpoints that get every event.
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = Range::<usize>::new().range(1..=1000))]
-    endpoints: usize,
+    /// Endpoints that get every event; several numbers, such as 5,50,1000, are compared at as many
+    /// deliveries as --messages makes with the first.
+    #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "5", value_parser = Range::<usize>::new().range(1..=1000))]
+    pub(super) endpoints: Vec<usize>,
     /// Events a second by a fixed schedule, instead of as fast as they are answered.
     #[arg(long, value_name = "N", value_parser = Range::<u64>::new().range(1..=1_000_000))]
     rate: Option<u64>,
@@ -31,30 +32,41 @@ pub(in crate::cli) struct Args {
     /// The engine under the outbox.
     #[arg(long, value_enum, default_value_t = Engine::Sled)]
     engine: Engine,
-    /// Events in all; 20000 unless --seconds is given.
+    /// Events in all; 20000 unless --seconds or --minutes is given.
     #[arg(long, value_name = "N", conflicts_with = "seconds", value_parser = Range::<u64>::new().range(1..=1_000_000_000))]
     messages: Option<u64>,
     /// Post for so long instead, and show each third of it.
     #[arg(long, value_name = "N", value_parser = Range::<u64>::new().range(1..=1_000_000))]
     seconds: Option<u64>,
+    /// The same in minutes.
+    #[arg(long, value_name = "N", conflicts_with_all = ["messages", "seconds"], value_parser = Range::<u64>::new().range(1..=10_000))]
+    minutes: Option<u64>,
     /// Connections of the generator.
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = Range::<usize>::new().range(1..=4000))]
     connections: usize,
     /// Events a post, through the batch path.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = Range::<u64>::new().range(1..=500))]
     batch: u64,
-    /// Endpoints, of all, that refuse connections.
+    /// Endpoints, of all, that refuse connections; the others are compared with a run without these.
     #[arg(long, value_name = "N", default_value_t = 0)]
     dead: usize,
-    /// Endpoints, of all, that never answer.
+    /// Endpoints, of all, that never answer; the others are compared with a run without these.
     #[arg(long, value_name = "N", default_value_t = 0)]
     hang: usize,
     /// Share of the deliveries that are answered 503.
     #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = Range::<u64>::new().range(0..=90))]
     fail: u64,
     /// Post while all endpoints are down, kill the broker, start it again, and let the backlog drain.
-    #[arg(long, conflicts_with_all = ["dead", "hang", "fail", "seconds"])]
+    #[arg(long, conflicts_with_all = ["dead", "hang", "fail", "seconds", "minutes"])]
     down: bool,
+    /// The same with so many deliveries waiting, instead of --messages; several numbers are compared.
+    #[arg(long, value_name = "N,...", value_delimiter = ',',
+        conflicts_with_all = ["messages", "dead", "hang", "fail", "seconds", "minutes"],
+        value_parser = Range::<u64>::new().range(1..=1_000_000_000))]
+    pub(super) backlog: Vec<u64>,
+    /// Make every run so often, and show the medians.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = Range::<usize>::new().range(1..=100))]
+    pub(super) repeat: usize,
     /// An empty folder for the store, which stays; a temporary one unless given.
     #[arg(long, value_name = "DIR")]
     pub(super) store: Option<PathBuf>,
@@ -103,8 +115,9 @@ pub(super) struct Plan {
 impl Plan {
     /// The plan of `args`.
     pub(super) fn of(args: &Args) -> Result<Self, Failure> {
-        if args.dead + args.hang >= args.endpoints {
-            let what = format!("of {} endpoints none is left that receives", args.endpoints);
+        let endpoints = args.endpoints.first().copied().unwrap_or_default();
+        if args.dead + args.hang >= endpoints {
+            let what = format!("of {endpoints} endpoints none is left that receives");
             return Err(Failure::new(what, "--endpoints takes more than --dead and --hang together"));
         }
         if args.size < BYTES_MIN {
@@ -117,19 +130,21 @@ impl Plan {
                 format!("a post of {batch} x {} bytes is over the broker's {POST_BYTES_MAX}", args.size);
             return Err(Failure::new(what, "--size or --batch takes a smaller number"));
         }
+        let seconds = args.seconds.or(args.minutes.map(|minutes| minutes * 60));
+        let backlog = args.backlog.first().map(|waiting| events_for(*waiting, endpoints));
         Ok(Self {
-            endpoints: args.endpoints,
+            endpoints,
             dead: args.dead,
             hang: args.hang,
             fail_percent: args.fail,
-            down: args.down,
+            down: args.down || backlog.is_some(),
             engine: match args.engine {
                 Engine::Sled => "sled",
                 Engine::Redb => "redb",
             },
             rate: args.rate,
-            messages: args.messages.or((args.seconds.is_none()).then_some(MESSAGES)),
-            seconds: args.seconds,
+            messages: backlog.or(args.messages).or(seconds.is_none().then_some(MESSAGES)),
+            seconds,
             size: args.size,
             connections: args.connections,
             batch: args.batch,
@@ -139,6 +154,22 @@ impl Plan {
     /// Endpoints that receive.
     pub(super) fn healthy(&self) -> usize {
         self.endpoints - self.dead - self.hang
+    }
+
+    /// The same deliveries at another number of endpoints.
+    pub(super) fn spread_over(&self, endpoints: usize) -> Self {
+        let spread = |messages: u64| events_for(messages.saturating_mul(self.endpoints as u64), endpoints);
+        Self { endpoints, messages: self.messages.map(spread), ..self.clone() }
+    }
+
+    /// The same with so many deliveries waiting.
+    pub(super) fn with_backlog(&self, waiting: u64) -> Self {
+        Self { messages: Some(events_for(waiting, self.endpoints)), ..self.clone() }
+    }
+
+    /// The same without the endpoints that are dead or hang.
+    pub(super) fn undisturbed(&self) -> Self {
+        Self { endpoints: self.healthy(), dead: 0, hang: 0, ..self.clone() }
     }
 
     /// How the endpoints of the receiver behave.
@@ -192,8 +223,13 @@ impl Plan {
     }
 }
 
+/// Events that make at least so many deliveries to so many endpoints.
+fn events_for(deliveries: u64, endpoints: usize) -> u64 {
+    deliveries.div_ceil(endpoints.max(1) as u64).max(1)
+}
+
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use clap::Parser as _;
 
     use super::*;
@@ -204,10 +240,13 @@ mod tests {
         args: Args,
     }
 
-    fn plan(line: &str) -> Result<Plan, String> {
+    pub(in crate::cli::bench) fn args(line: &str) -> Result<Args, String> {
         let words = std::iter::once("bench").chain(line.split_whitespace());
-        let line = Line::try_parse_from(words).map_err(|error| error.kind().to_string())?;
-        Plan::of(&line.args).map_err(|failure| failure.to_string())
+        Line::try_parse_from(words).map(|line| line.args).map_err(|error| error.kind().to_string())
+    }
+
+    fn plan(line: &str) -> Result<Plan, String> {
+        Plan::of(&args(line)?).map_err(|failure| failure.to_string())
     }
 
     #[test]
@@ -229,10 +268,25 @@ mod tests {
             "--messages 1 --seconds 1",
             "--down --fail 5",
             "--endpoints 0",
+            "--endpoints 5,0",
+            "--minutes 1 --messages 1",
+            "--backlog 10 --messages 1",
+            "--backlog 10 --hang 1",
+            "--repeat 0",
             "--fail 91",
         ] {
             assert!(plan(line).is_err(), "{line}");
         }
         assert_eq!(plan("--endpoints 4 --dead 1 --hang 1").unwrap().healthy(), 2);
+    }
+
+    #[test]
+    fn minutes_are_seconds_and_a_backlog_is_events() {
+        assert_eq!(plan("--minutes 15").unwrap().seconds, Some(900));
+        let full = plan("--backlog 1001 --endpoints 5").unwrap();
+        assert_eq!((full.messages, full.down), (Some(201), true));
+        assert_eq!(full.with_backlog(10).messages, Some(2));
+        let wide = full.spread_over(1000);
+        assert_eq!((wide.endpoints, wide.messages), (1000, Some(2)));
     }
 }

@@ -14,7 +14,7 @@ use crate::runtime::clock::Clock as _;
 
 /// Posts, one after the other, whose median is a round trip.
 const ROUND_TRIPS: u64 = 2_000;
-/// The ceiling is measured with so many times the run's events, for at most so long.
+/// The ceiling is measured with at least so many times the run's events, for at most so long.
 const CEILING_TIMES: u64 = 20;
 const CEILING_POSTS_MAX: u64 = 300_000;
 const CEILING_SECONDS: u64 = 3;
@@ -30,7 +30,9 @@ pub(super) async fn floor(rig: &mut Rig, plan: &Plan, folder: &Path) -> anyhow::
 
 /// The same posts over the same connections, straight to the receiver.
 pub(super) async fn ceiling(rig: &mut Rig, plan: &Plan) -> anyhow::Result<Raw> {
-    let wanted = plan.messages.unwrap_or(CEILING_POSTS_MAX).saturating_mul(CEILING_TIMES);
+    // As many as there are deliveries, where that is more: few events to many endpoints make a long run.
+    let times = CEILING_TIMES.max(plan.endpoints as u64);
+    let wanted = plan.messages.unwrap_or(CEILING_POSTS_MAX).saturating_mul(times);
     let before = rig.cpu();
     let posted = straight(rig, plan, plan.connections, wanted.min(CEILING_POSTS_MAX)).await?;
     let after = rig.cpu();

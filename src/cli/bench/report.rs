@@ -14,7 +14,7 @@ use super::number::{float, ms, per_second, ratio};
 use super::plan::Plan;
 use super::protocol::{Posted, Tally};
 use super::rig::WorkersCpu;
-use super::soak::Third;
+use super::soak::{Soak, Third};
 use super::trial::Spent;
 use super::usage;
 
@@ -36,6 +36,8 @@ pub(super) struct Report {
     pub(super) ratios: Ratios,
     /// The thirds of a run by time.
     pub(super) thirds: Vec<Third>,
+    /// The first and the last of it.
+    pub(super) soak: Option<Soak>,
     /// What the outage showed.
     pub(super) outage: Option<Outage>,
 }
@@ -158,6 +160,8 @@ pub(super) struct Raw {
     pub(super) posts_per_second: f64,
     /// From a post to its answer.
     pub(super) answer_ms: Option<Quantiles>,
+    /// The CPU of both workers for each post, in microseconds.
+    pub(super) cpu_us_per_post: Option<f64>,
     /// Who was busy.
     pub(super) cores: Cores,
 }
@@ -166,7 +170,10 @@ impl Raw {
     /// Of what was posted, with what the workers had used before and after.
     pub(super) fn new(posted: &Posted, before: WorkersCpu, after: WorkersCpu) -> Self {
         let took = Duration::from_nanos(posted.ended_ns.saturating_sub(posted.began_ns));
+        let used = (after.generator + after.receiver).saturating_sub(before.generator + before.receiver);
+        let is_known = !(after.generator + after.receiver).is_zero();
         Self {
+            cpu_us_per_post: is_known.then(|| ratio(ms(used) * 1e3, float(posted.accepted))),
             posts_per_second: per_second(posted.accepted, posted.began_ns, posted.ended_ns),
             answer_ms: Quantiles::of(&posted.answer),
             cores: Cores::of_workers(before, after, took),
@@ -239,6 +246,8 @@ pub(super) struct Ratios {
     pub(super) delivered_to_raw: f64,
     /// The median end to end to one sync and one round trip.
     pub(super) p50_to_floor: Option<f64>,
+    /// The broker's CPU for a delivery to that of both workers for a post.
+    pub(super) cpu_to_raw: Option<f64>,
 }
 
 /// What an outage of all endpoints and a `kill -9` showed.
@@ -328,6 +337,8 @@ pub(super) struct Found {
     pub(super) measured: Measured,
     /// The thirds of a run by time.
     pub(super) thirds: Vec<Third>,
+    /// The first and the last of it.
+    pub(super) soak: Option<Soak>,
     /// What the outage showed.
     pub(super) outage: Option<Outage>,
 }
@@ -340,9 +351,10 @@ impl Report {
             accepted_to_raw: ratio(broker.accepted_per_second, raw.posts_per_second),
             delivered_to_raw: ratio(broker.delivered_per_second, raw.posts_per_second),
             p50_to_floor: broker.end_to_end_ms.map(|times| ratio(times.p50, floor.sum_ms)),
+            cpu_to_raw: broker.cpu_us_per_delivery.zip(raw.cpu_us_per_post).map(|(us, raw)| ratio(us, raw)),
         };
-        let (plan, thirds, outage) = (plan.clone(), found.thirds, found.outage);
-        Self { machine, plan, floor, raw, broker, ratios, thirds, outage }
+        let Found { thirds, soak, outage, .. } = found;
+        Self { machine, plan: plan.clone(), floor, raw, broker, ratios, thirds, soak, outage }
     }
 }
 

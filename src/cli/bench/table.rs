@@ -1,7 +1,8 @@
 //! The report for people: a line for each thing measured, its number, and what belongs to it.
 
-use super::number::{bytes, percent, shown};
+use super::number::{bytes, percent, ratio, shown};
 use super::report::{Cores, Outage, Quantiles, Report};
+use super::soak::{Soak, Third};
 use crate::cli::output;
 
 type Row = [String; 3];
@@ -11,20 +12,40 @@ pub(super) fn lines(report: &Report) -> Vec<String> {
     let mut rows = machine(report);
     rows.extend(broker(report));
     rows.extend(report.outage.iter().flat_map(outage));
-    rows.extend(report.thirds.iter().zip(1..).map(|(third, number)| {
-        let rates = format!(
-            "{} events/s, {} deliveries/s",
-            shown(third.accepted_per_second),
-            shown(third.delivered_per_second)
-        );
-        let sizes = format!("memory {}, store {}", bytes(third.rss_bytes), bytes(third.store_bytes));
-        row(&format!("third {number}"), rates, sizes)
-    }));
+    let raw = report.raw.posts_per_second;
+    rows.extend(report.thirds.iter().zip(1..).map(|(part, number)| third(part, number, raw)));
+    rows.extend(report.soak.iter().flat_map(soak));
     output::aligned(&rows)
 }
 
 fn row(name: &str, value: String, detail: String) -> Row {
     [name.to_owned(), value, detail]
+}
+
+fn third(third: &Third, number: u32, raw: f64) -> Row {
+    let [events, deliveries] = [third.accepted_per_second, third.delivered_per_second].map(shown);
+    let share = percent(ratio(third.delivered_per_second, raw));
+    let rates = format!("{events} events/s, {deliveries} deliveries/s, {share} of raw");
+    let without = third.store_bytes_per_event_without_records;
+    let without = without.map_or_else(String::new, |bytes| format!(", {} without records", shown(bytes)));
+    let (memory, store) = (bytes(third.rss_bytes), bytes(third.store_bytes));
+    let per_event = shown(third.store_bytes_per_event);
+    row(&format!("third {number}"), rates, {
+        format!("memory {memory}, store {store}: {per_event} B an event{without}")
+    })
+}
+
+fn soak(soak: &Soak) -> Vec<Row> {
+    let dedupe = soak.dedupe_bytes.map_or_else(|| "unknown".to_owned(), bytes);
+    let without = soak.store_bytes_per_event_without_dedupe;
+    let without = without.map_or_else(|| "unknown".to_owned(), |bytes| format!("{} B", shown(bytes)));
+    let memory = format!("memory {} at first", bytes(soak.rss_first_bytes));
+    vec![
+        row("over time", memory, format!("{} at last", bytes(soak.rss_last_bytes))),
+        row("store", format!("{} B an event", shown(soak.store_bytes_per_event)), {
+            format!("{without} without dedupe records, which are {dedupe}")
+        }),
+    ]
 }
 
 fn machine(report: &Report) -> Vec<Row> {
@@ -55,6 +76,8 @@ fn broker(report: &Report) -> Vec<Row> {
     });
     let unknown = || "unknown".to_owned();
     let cpu = broker.cpu_us_per_delivery.map_or_else(unknown, |us| format!("{} us a delivery", shown(us)));
+    let times_raw = ratios.cpu_to_raw;
+    let times_raw = times_raw.map_or_else(String::new, |times| format!("{} x a raw post; ", shown(times)));
     let written = broker.written_bytes_per_event;
     let written = written.map_or_else(unknown, |bytes| format!("{} B an event", shown(bytes)));
     let journal = broker.journal_behind_ms;
@@ -73,7 +96,7 @@ fn broker(report: &Report) -> Vec<Row> {
         row("missing", format!("{} of {}", broker.missing, broker.expected), {
             format!("{} repeated, {} failed on purpose", broker.repeated, broker.failed_on_purpose)
         }),
-        row("cpu", cpu, busy(&broker.cores)),
+        row("cpu", cpu, format!("{times_raw}{}", busy(&broker.cores))),
         row("memory", format!("{} at the peak", bytes(broker.rss_peak_bytes)), String::new()),
         row("disk", written, format!("store {} at the end; {journal}", bytes(broker.store_bytes))),
     ];
@@ -128,39 +151,27 @@ fn busy(cores: &Cores) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser as _;
     use insta::assert_snapshot;
 
     use super::*;
-    use crate::cli::bench::plan::{Args, Plan};
-    use crate::cli::bench::report::{Floor, Found, Machine, Raw};
-    use crate::cli::bench::rig::WorkersCpu;
-    use crate::cli::bench::soak::Third;
-
-    #[derive(Debug, clap::Parser)]
-    struct Line {
-        #[command(flatten)]
-        args: Args,
-    }
+    use crate::cli::bench::report::tests::report_of;
 
     #[test]
     fn people_see_columns() {
-        let measured = super::super::report::tests::measured();
-        let plan = Plan::of(&Line::parse_from(["bench"]).args).unwrap();
-        let machine = Machine {
-            cores: 2,
-            load_average: Some([0.5, 0.4, 0.3]),
-            build: "release",
-            filesystem: Some("ext4".to_owned()),
-            syncs_are_free: false,
-        };
-        let floor = Floor { sync_ms: 0.5, round_trip_ms: 0.1, sum_ms: 0.6 };
-        let raw = Raw::new(&measured.posted, WorkersCpu::default(), WorkersCpu::default());
         let third = Third {
             accepted_per_second: 100.0,
             delivered_per_second: 500.0,
             rss_bytes: 1 << 20,
             store_bytes: 2 << 20,
+            store_bytes_per_event: 1_500.0,
+            store_bytes_per_event_without_records: Some(1_400.0),
+        };
+        let soak = Soak {
+            rss_first_bytes: 1 << 20,
+            rss_last_bytes: 2 << 20,
+            store_bytes_per_event: 1_500.0,
+            store_bytes_per_event_without_dedupe: Some(1_450.0),
+            dedupe_bytes: Some(50_000),
         };
         let outage = Outage {
             rss_full_bytes: 10 << 20,
@@ -172,23 +183,24 @@ mod tests {
             first_delivery_ms: Some(45.6),
             drained_ms: None,
         };
-        let found = Found { measured, thirds: vec![third], outage: Some(outage) };
-        let report = Report::new(&plan, machine, floor, raw, found);
+        let report = Report { thirds: vec![third], soak: Some(soak), outage: Some(outage), ..report_of(0.5) };
         assert_snapshot!(lines(&report).join("\n"), @r"
-        machine         2 cores, load 0.5 before           release build, store on ext4
-        floor           0.600 ms                           fdatasync 0.500 + raw round trip 0.100 ms
-        raw ceiling     200 posts/s                        p50 1.00  p99 1.00  p99.9 1.00 ms; cores busy: generator 0.000, receiver 0.000
-        accepted        200 events/s                       100 % of raw; p50 1.00  p99 1.00  p99.9 1.00 ms
-        delivered       199 deliveries/s                   99.5 % of raw
-        end to end      p50 4.00  p99 4.00  p99.9 4.00 ms  p50 is 6.67 x the floor; sent p99 0.001 ms late
-        missing         10 of 2000                         3 repeated, 0 failed on purpose
-        cpu             4,523 us a delivery                cores busy: broker 0.800, generator 0.100, receiver 0.200
+        machine         2 cores, load 0.5 before                      release build, store on ext4
+        floor           0.600 ms                                      fdatasync 0.500 + raw round trip 0.100 ms
+        raw ceiling     200 posts/s                                   p50 1.00  p99 1.00  p99.9 1.00 ms; cores busy: generator 0.200, receiver 0.200
+        accepted        200 events/s                                  100 % of raw; p50 1.00  p99 1.00  p99.9 1.00 ms
+        delivered       199 deliveries/s                              99.5 % of raw
+        end to end      p50 4.00  p99 4.00  p99.9 4.00 ms             p50 is 6.67 x the floor; sent p99 0.001 ms late
+        missing         10 of 2000                                    3 repeated, 0 failed on purpose
+        cpu             4,523 us a delivery                           2.26 x a raw post; cores busy: broker 0.800, generator 0.100, receiver 0.200
         memory          2.00 MiB at the peak
-        disk            9,437 B an event                   store 3.00 MiB at the end; journal complete within 1,000 ms of the last delivery
-        backlog         memory 10.0 MiB                    peak 20.0 MiB, store 30.0 MiB, 12.5 us of CPU an event
-        killed          ready after 321 ms                 memory 15.0 MiB
-        endpoints back  first delivery after 45.6 ms       the last one never came
-        third 1         100 events/s, 500 deliveries/s     memory 1.00 MiB, store 2.00 MiB
+        disk            9,437 B an event                              store 3.00 MiB at the end; journal complete within 1,000 ms of the last delivery
+        backlog         memory 10.0 MiB                               peak 20.0 MiB, store 30.0 MiB, 12.5 us of CPU an event
+        killed          ready after 321 ms                            memory 15.0 MiB
+        endpoints back  first delivery after 45.6 ms                  the last one never came
+        third 1         100 events/s, 500 deliveries/s, 250 % of raw  memory 1.00 MiB, store 2.00 MiB: 1,500 B an event, 1,400 without records
+        over time       memory 1.00 MiB at first                      2.00 MiB at last
+        store           1,500 B an event                              1,450 B without dedupe records, which are 48.8 KiB
         ");
     }
 }

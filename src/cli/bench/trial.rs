@@ -10,7 +10,7 @@ use super::port;
 use super::protocol::{FromGenerator, Posted, Tally};
 use super::report::{Found, Measured};
 use super::rig::{Rig, WorkersCpu};
-use super::soak::{self, Sample};
+use super::soak::{self, Sample, Soak};
 use super::stage::{Cast, Retries, Stage};
 use super::stopwatch::now_ns;
 use super::usage::Usage;
@@ -36,6 +36,8 @@ pub(super) struct Trial<'a> {
     /// Its files.
     pub(super) stage: Stage,
     accepted: u64,
+    /// Whether it is a long run, of which more is kept.
+    is_long: bool,
     samples: Vec<Sample>,
     sampled_at: Option<Duration>,
 }
@@ -73,7 +75,8 @@ impl<'a> Trial<'a> {
         let (broker, _) = Broker::start(&stage, address, &rig.clock).await?;
         rig.progress.clear();
         output::say(&format!("the broker is process {}, at {address}", broker.pid()));
-        Ok(Self { rig, broker, stage, accepted: 0, samples: Vec::new(), sampled_at: None })
+        let is_long = plan.seconds.is_some();
+        Ok(Self { rig, broker, stage, accepted: 0, is_long, samples: Vec::new(), sampled_at: None })
     }
 
     /// Posts the events of `plan`.
@@ -128,6 +131,25 @@ impl<'a> Trial<'a> {
         None
     }
 
+    /// What a long run came to; the broker is killed for it, because only then its outbox can be read.
+    fn soak(
+        &mut self,
+        posted: &Posted,
+        samples: &[Sample],
+        engine: &str,
+        store_bytes: u64,
+    ) -> anyhow::Result<Option<Soak>> {
+        self.broker.kill()?;
+        let counted = disk::dedupe_bytes(&self.stage.store, engine);
+        if let Err(error) = &counted {
+            output::say(&format!("warning: the dedupe records cannot be counted: {error:#}"));
+        }
+        // Progress comes once a second, so the last look may lag behind what was accepted in the end.
+        let last = samples.last().map(|last| Sample { accepted: posted.accepted, ..*last });
+        let seen: Vec<Sample> = samples.first().copied().into_iter().chain(last).collect();
+        Ok(Soak::of(&seen, counted.ok(), store_bytes))
+    }
+
     /// What everybody has used so far.
     pub(super) fn spent(&self) -> Spent {
         let broker = self.broker.usage().unwrap_or_default();
@@ -141,7 +163,9 @@ impl<'a> Trial<'a> {
         let now = self.rig.clock.monotonic();
         if self.sampled_at.is_none_or(|at| now.saturating_sub(at) >= SAMPLE_EVERY) {
             self.sampled_at = Some(now);
+            let records_bytes = if self.is_long { self.broker.records_bytes().await } else { None };
             self.samples.push(Sample {
+                records_bytes,
                 at_ns: now_ns(),
                 accepted: self.accepted,
                 delivered: tally.arrived,
@@ -170,9 +194,12 @@ pub(super) async fn run(rig: &mut Rig, plan: &Plan, folder: &Path) -> anyhow::Re
     let last = trial.rig.tally().await?;
     let latency = trial.rig.latency().await?;
     trial.rig.progress.clear();
+    let store_bytes = disk::bytes_below(&trial.stage.store);
+    let long = plan.seconds.is_some();
+    let soak = if long { trial.soak(&posted, &samples, plan.engine, store_bytes)? } else { None };
     let measured = Measured {
         delivering_from_ns: posted.began_ns,
-        store_bytes: disk::bytes_below(&trial.stage.store),
+        store_bytes,
         posted,
         expected,
         tally: Tally { last_ns: arrived.last_ns, ..last },
@@ -182,6 +209,6 @@ pub(super) async fn run(rig: &mut Rig, plan: &Plan, folder: &Path) -> anyhow::Re
         after,
         journalled_ns: journalled,
     };
-    let thirds = if plan.seconds.is_some() { soak::thirds(&samples) } else { Vec::new() };
-    Ok(Found { measured, thirds, outage: None })
+    let thirds = if long { soak::thirds(&samples) } else { Vec::new() };
+    Ok(Found { measured, thirds, soak, outage: None })
 }

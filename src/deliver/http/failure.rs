@@ -5,8 +5,6 @@
 use std::error::Error as StdError;
 use std::io;
 
-use hyper_util::client::legacy::Error as ClientError;
-
 use super::connector;
 use crate::domain::outcome::Failure;
 
@@ -15,11 +13,22 @@ const DEPTH_MAX: usize = 16;
 /// Longest text kept.
 const TEXT_BYTES_MAX: usize = 512;
 
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    /// No connection.
+    #[error("no connection")]
+    Connect(#[source] Box<dyn StdError + Send + Sync>),
+    /// It broke, or what came back was no HTTP.
+    #[error("no answer")]
+    Exchange(#[source] hyper::Error),
+}
+
 /// The kind of failure, and what to tell about it.
-pub(super) fn read(error: &ClientError) -> (Failure, String) {
+pub(super) fn read(error: &Error) -> (Failure, String) {
     let mut texts: Vec<String> = Vec::new();
     let mut failure = None;
-    let mut next: Option<&(dyn StdError + 'static)> = Some(error);
+    let mut next = error.source();
     for _ in 0..DEPTH_MAX {
         let Some(current) = next else { break };
         failure = failure.or_else(|| of_one(current));
@@ -31,7 +40,7 @@ pub(super) fn read(error: &ClientError) -> (Failure, String) {
         next = inner(current);
     }
     // What fails to connect above our own connector is TLS: nothing else stands between.
-    let rest = if error.is_connect() { Failure::Tls } else { Failure::Connect };
+    let rest = if matches!(error, Error::Connect(_)) { Failure::Tls } else { Failure::Connect };
     let mut text = texts.join(": ");
     text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
     (failure.unwrap_or(rest), text)

@@ -62,6 +62,8 @@ task_kinds! {
     Hub: "hub", Follow, ShutDown;
     /// Passes on what the hub emits.
     Relay: "relay", Abort, ShutDown;
+    /// Closes idle connections to receivers.
+    Connections: "connections", Abort, Log;
     /// Brings settled events into the journal.
     Journal: "journal", Follow, ShutDown;
     /// Answers reads and writes of the control database.

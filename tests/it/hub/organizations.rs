@@ -87,15 +87,8 @@ async fn post_all(app: &TestApp, theirs: &str) {
     ] {
         post(app, n, source, event_type, &data, theirs).await;
     }
-    post(
-        &app,
-        8,
-        "caracol",
-        "customer.created",
-        &json!({"customerId": "own", "name": "Eva Ríos"}),
-        "org_own",
-    )
-    .await;
+    post(app, 8, "caracol", "customer.created", &json!({"customerId": "own", "name": "Eva Ríos"}), "org_own")
+        .await;
 }
 
 /// What each route is asked with.

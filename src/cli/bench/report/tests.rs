@@ -1,6 +1,7 @@
 //! A run with round numbers, and the report's arithmetic over it.
 
 use super::*;
+use crate::cli::bench::plan::tests::args;
 use crate::cli::bench::usage::Usage;
 
 const SECOND: u64 = 1_000_000_000;
@@ -49,6 +50,23 @@ pub(in crate::cli::bench) fn measured() -> Measured {
     }
 }
 
+/// The report of that run, with a load average to tell it by.
+pub(in crate::cli::bench) fn report_of(load: f64) -> Report {
+    let machine = Machine {
+        cores: 2,
+        load_average: Some([load, 0.4, 0.3]),
+        build: "release",
+        filesystem: Some("ext4".to_owned()),
+        syncs_are_free: false,
+    };
+    let floor = Floor { sync_ms: 0.5, round_trip_ms: 0.1, sum_ms: 0.6 };
+    let second = Duration::from_secs(1);
+    let used = WorkersCpu { generator: second, receiver: second };
+    let raw = Raw::new(&measured().posted, WorkersCpu::default(), used);
+    let found = Found { measured: measured(), thirds: Vec::new(), soak: None, outage: None };
+    Report::new(&Plan::of(&args("").unwrap()).unwrap(), machine, floor, raw, found)
+}
+
 #[test]
 fn the_numbers_are_those_of_the_run() {
     let broker = measured().broker();
@@ -60,6 +78,14 @@ fn the_numbers_are_those_of_the_run() {
     assert!(close(broker.cores.broker.unwrap(), 0.8) && close(broker.cores.receiver, 0.2));
     assert!(close(broker.journal_behind_ms.unwrap(), 1_000.0));
     assert!(close(broker.end_to_end_ms.unwrap().p999, 4.0));
+}
+
+#[test]
+fn cpu_is_compared_with_that_of_a_raw_post() {
+    let report = report_of(0.0);
+    let close = |value: f64, wanted: f64| (value - wanted).abs() < wanted / 100.0;
+    assert!(close(report.raw.cpu_us_per_post.unwrap(), 2_000.0));
+    assert!(close(report.ratios.cpu_to_raw.unwrap(), 9e6 / 1990.0 / 2_000.0));
 }
 
 #[test]
