@@ -4,6 +4,7 @@
 //! in the same order. `CAMINO_CRASH_CYCLES` says how often the broker is killed, `CAMINO_CRASH_HUB_EVENTS`
 //! how many events there are.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -155,19 +156,39 @@ fn is_relayed(store: &Path) -> bool {
     waiting.unwrap() == 0
 }
 
+/// Every emission is in the journal; one that is not is named, with what the file says of it.
+fn assert_none_lost(store: &Path, hub: &Hub, emitted: &BTreeSet<String>) {
+    let stored = hub.read(|file| {
+        let mut statement = file.prepare("SELECT event_id FROM emissions")?;
+        statement.query_map((), |row| row.get(0))?.collect::<Result<Vec<String>, _>>()
+    });
+    let file = Connection::open(store.join("journal.db")).unwrap();
+    let rows = |id: &String| -> i64 {
+        let sql = "SELECT count(*) FROM events WHERE event_id = ?1";
+        file.query_row(sql, [id], |row| row.get(0)).unwrap()
+    };
+    let lost: Vec<_> =
+        stored.unwrap().into_iter().filter(|id| !emitted.contains(id)).map(|id| (rows(&id), id)).collect();
+    assert!(lost.is_empty(), "not in the journal's list (rows, id): {lost:?}");
+}
+
 fn read(store: &Path) -> (Vec<Sum>, u64) {
     let hub = Hub::open(store, subscribers(), Arc::new(Metrics::new().unwrap())).unwrap();
     let (_, journal) = journal::open(&store.join("journal.db")).unwrap();
     let filter = journal::Filter { source: Some("camino".parse().unwrap()), ..journal::Filter::default() };
-    let (mut emitted, mut cursor) = (0, None::<String>);
+    let (mut emitted, mut cursor) = (BTreeSet::new(), None::<String>);
     loop {
         let page = journal.events(&filter, cursor.as_deref(), 100, &|_| None).unwrap();
-        emitted += page.items.len() as u64;
+        for event in page.items {
+            assert!(emitted.insert(event.event_id), "an emission is there twice");
+        }
         match page.next {
             Some(next) => cursor = Some(next),
-            None => return (hub.checksums().unwrap(), emitted),
+            None => break,
         }
     }
+    assert_none_lost(store, &hub, &emitted);
+    (hub.checksums().unwrap(), emitted.len() as u64)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
