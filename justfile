@@ -20,6 +20,10 @@ test *args:
 sim seed="":
     {{ if seed == "" { "" } else { "CAMINO_SIM_SEED=" + seed } }} cargo test --test sim -- --nocapture
 
+# Cuts the power of a recorded broker, so often for each engine, and starts another on what is left.
+powercut cuts="12":
+    CAMINO_POWERCUT_CUTS={{ cuts }} cargo test --test powercut cuts -- --nocapture
+
 # What this machine can do: the broker beside the same load with nothing between. `just bench --endpoints 5`.
 bench *flags:
     cargo run --release -- bench {{ flags }}
@@ -35,3 +39,7 @@ doc:
 # Exactly what CI runs.
 verify:
     .ci/run
+
+# Bytes of strangers at everything that reads them, a minute each: `just fuzz 600` for ten minutes each.
+fuzz seconds="60":
+    CAMINO_FUZZ_MS={{ seconds }}000 CAMINO_FUZZ_SEED=$RANDOM cargo test --test fuzz -- --nocapture --test-threads=1

@@ -14,6 +14,7 @@ mod hub;
 mod idempotency;
 mod journal;
 mod keys;
+mod refusals;
 mod registry;
 mod secret_shown;
 pub mod steering;
@@ -21,14 +22,13 @@ pub mod steering;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Request, State};
 use axum::http::HeaderMap;
-use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse, Response};
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 
 use crate::domain::id::AppSlug;
+use crate::http::failures::Failures;
 use crate::http::key;
 use crate::http::problem::{Code, Problem};
 use crate::hub::Hub;
@@ -70,17 +70,27 @@ pub struct Admin {
     parts: Arc<Parts>,
     /// Changes that may be carried out at a time; more wait.
     changes: Arc<Semaphore>,
+    /// Wrong keys, by address.
+    guesses: Arc<Failures>,
+    /// Refused changes that were recorded, by address.
+    refusals: Arc<Failures>,
 }
 
 impl Admin {
     /// The state over `parts`.
     pub fn new(parts: Parts) -> Self {
-        Self { parts: Arc::new(parts), changes: Arc::new(Semaphore::new(idempotency::CHANGES_MAX)) }
+        Self {
+            parts: Arc::new(parts),
+            changes: Arc::new(Semaphore::new(idempotency::CHANGES_MAX)),
+            guesses: Arc::default(),
+            refusals: Arc::default(),
+        }
     }
 
     /// The routes. All need a key; those that write take an `Idempotency-Key`.
     pub fn routes(self) -> Router {
-        let keyed = from_fn_with_state(self.clone(), keyed);
+        let keyed = from_fn_with_state(self.clone(), refusals::keyed);
+        let recorded = from_fn_with_state(self.clone(), refusals::recorded);
         let once = from_fn_with_state(self.clone(), idempotency::once);
         Router::new()
             .route("/v1/keys", get(keys::list).post(keys::create))
@@ -111,6 +121,7 @@ impl Admin {
             .route("/v1/registry/events", get(registry::events))
             .route("/v1/registry/events/{id}", get(registry::event))
             .merge(hub::routes())
+            .layer(recorded)
             .layer(once)
             .layer(keyed)
             .with_state(self)
@@ -153,13 +164,5 @@ impl Admin {
     /// The line that the audit log keeps of what `caller` does.
     fn entry(&self, caller: &Principal, action: &str, target: &str) -> Entry {
         Entry::new(self.parts.clock.now(), Actor::from(caller), action, target)
-    }
-}
-
-/// Refuses whoever brings no valid key, before anything else of the request is looked at.
-async fn keyed(State(admin): State<Admin>, request: Request, next: Next) -> Response {
-    match admin.caller(request.headers()) {
-        Ok(_) => next.run(request).await,
-        Err(problem) => problem.into_response(),
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! The only module that knows everybody. It decides nothing about events.
 
+mod certificate;
 mod gauges;
 mod gone;
 mod housekeeping;
@@ -30,7 +31,7 @@ use crate::deliver::http::{HttpSink, Options as SinkOptions};
 use crate::deliver::internal::{self, Inbound};
 use crate::dispatch::{Dispatcher, Parts as DispatchParts};
 use crate::domain::id::AppSlug;
-use crate::http::server::{Bounds, Server};
+use crate::http::server::{Bounds, Server, TlsError};
 use crate::hub::relay::Relay;
 use crate::hub::{self, Hub};
 use crate::ingest::{Ingest, KeyCheck, Parts as IngestParts};
@@ -93,6 +94,9 @@ pub enum Error {
         /// What the system said.
         reason: std::io::Error,
     },
+    /// The listener's certificate.
+    #[error("the listener's certificate cannot be used: {0} (server.tls_certificate, server.tls_key)")]
+    Certificate(#[from] TlsError),
     /// The client for deliveries.
     #[error("cannot set up deliveries: {0}")]
     Sink(#[from] crate::deliver::http::Error),
@@ -154,7 +158,7 @@ impl App {
         let metrics = Arc::new(Metrics::new()?);
         say_doubts(&config, &metrics);
         let catalog = CatalogHandle::new(registry::load::load(&registry_source(&config))?);
-        let listener = listen(&config).await?;
+        let (tls, listener) = (certificate::load(&config)?, listen(&config).await?);
         let address = listener.local_addr().unwrap_or(config.server.listen);
         let Stores { outbox, control, journal_writer, journal, hub } =
             stores::open(&config, &ports, &metrics)?;
@@ -195,7 +199,7 @@ impl App {
         });
         let health = health(&draining, &outbox, &metrics);
         let router = routes::all(ingest, admin.clone(), health, Arc::clone(&ports.entropy));
-        let server = Server::new(listener, router, bounds(&config), Arc::clone(&ports.clock));
+        let server = Server::new(listener, router, bounds(&config), Arc::clone(&ports.clock)).with_tls(tls);
         Ok(Self {
             address,
             config,
@@ -305,6 +309,7 @@ fn longest_wait(config: &Config) -> Duration {
 fn bounds(config: &Config) -> Bounds {
     Bounds {
         connections_max: config.server.connections_max as usize,
+        header_timeout: config.server.header_timeout,
         drain: config.server.drain,
         ..Bounds::default()
     }

@@ -4,6 +4,7 @@
 
 pub mod body;
 pub mod correlation;
+pub mod failures;
 pub mod key;
 pub mod page;
 pub mod problem;

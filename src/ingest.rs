@@ -32,7 +32,7 @@ use slowdown::Slowdown;
 pub const BATCH_ITEMS_MAX: usize = 500;
 
 /// Memory for bodies that are being read and judged, beyond 16 KiB of each.
-const BODIES_BYTES_MAX: usize = 64 << 20;
+const BODIES_BYTES_MAX: usize = 32 << 20;
 
 /// Says for which source a bearer key may post events, if for any.
 pub type KeyCheck = Arc<dyn Fn(&str, Millis) -> Option<AppSlug> + Send + Sync>;

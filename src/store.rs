@@ -4,6 +4,7 @@
 //! acknowledged: each port says when a write is durable.
 
 pub mod control;
+pub mod folder;
 pub mod journal;
 pub mod log;
 pub mod outbox;

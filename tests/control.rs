@@ -16,3 +16,6 @@ mod keys;
 #[cfg(test)]
 #[path = "control/overlays.rs"]
 mod overlays;
+#[cfg(test)]
+#[path = "control/sealing.rs"]
+mod sealing;

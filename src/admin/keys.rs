@@ -67,7 +67,8 @@ pub(super) async fn revoke(
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
     let caller = admin.allow(&headers, Scope::Admin)?;
-    let missing = || Problem::new(Code::NotFound, format!("there is no key `{id}`; GET /v1/keys lists them"));
+    // Not repeated: somebody may have taken a key's text for its id, and answers are kept.
+    let missing = || Problem::new(Code::NotFound, "there is no key of this id; GET /v1/keys lists the ids");
     let key = KeyId::parse(&id).ok_or_else(missing)?;
     let entry = admin.entry(&caller, "keys.revoke", &id);
     let control = admin.parts.control.clone();

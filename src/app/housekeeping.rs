@@ -8,7 +8,6 @@ use crate::runtime::clock::Clock;
 use crate::store::control::Control;
 use crate::store::outbox::Outbox;
 
-const COMPACTION_EVERY: Duration = Duration::from_secs(20);
 /// Longest wait after compactions that failed; each doubles it.
 const COMPACTION_WAIT_MAX: Duration = Duration::from_mins(10);
 const CONTROL_EVERY: Duration = Duration::from_mins(1);
@@ -19,21 +18,22 @@ const PURGE_ROWS: u32 = 1_000;
 /// Until what could not be released is tried again.
 const RELEASE_AGAIN_AFTER: Duration = Duration::from_secs(30);
 
-/// Compacts the outbox whenever its size says that it pays; after a failure it waits longer.
-pub(super) async fn compact(outbox: Arc<Outbox>, clock: Arc<dyn Clock>) {
-    let mut wait = COMPACTION_EVERY;
+/// Looks `every` so often whether the outbox's size says that rewriting it pays, and does it; after a failure it
+/// waits longer.
+pub(super) async fn compact(outbox: Arc<Outbox>, clock: Arc<dyn Clock>, every: Duration) {
+    let mut wait = every;
     loop {
         clock.sleep(wait).await;
         let store = Arc::clone(&outbox);
         match tokio::task::spawn_blocking(move || store.compact_if_due()).await {
             Ok(Ok(compacted)) => {
-                wait = COMPACTION_EVERY;
+                wait = every;
                 if compacted {
                     tracing::info!("the outbox was compacted");
                 }
             }
             Ok(Err(error)) => {
-                wait = (2 * wait).min(COMPACTION_WAIT_MAX);
+                wait = (2 * wait).min(COMPACTION_WAIT_MAX.max(every));
                 tracing::error!(error = %error, again_in = ?wait, "the outbox could not be compacted");
             }
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),

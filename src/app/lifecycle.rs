@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use tokio::sync::Notify;
 
 use super::signals::{Asked, Signals};
-use super::{App, Error, Inside, gauges, gone, housekeeping, registry_source};
+use super::{App, Error, Inside, certificate, gauges, gone, housekeeping, registry_source};
 use crate::config::Config;
 use crate::domain::id::AppSlug;
 use crate::registry::handle::CatalogHandle;
@@ -29,6 +29,7 @@ impl App {
         let (metrics, drain) = (Arc::clone(&self.metrics), self.config.server.drain);
         let (catalog, config, draining) =
             (self.catalog.clone(), Arc::clone(&self.config), Arc::clone(&self.draining));
+        let tls = self.server.tls().cloned();
         // The journal is stopped last: it takes in what the others leave.
         let recorder = Tasks::new();
         let reloaded = Arc::new(Notify::new());
@@ -43,7 +44,12 @@ impl App {
                 failed = recorder.failed() => break Some(Error::Task(failed)),
                 asked = signals.next() => match asked {
                     Asked::Stop => break None,
-                    Asked::Reload => reload(&catalog, &config, &metrics, &reloaded),
+                    Asked::Reload => {
+                        reload(&catalog, &config, &metrics, &reloaded);
+                        if let Some(tls) = &tls {
+                            certificate::look(tls.clone(), &metrics, None).await;
+                        }
+                    }
                 },
             }
         };
@@ -92,13 +98,20 @@ impl App {
         let sink = self.sink;
         tasks.spawn(TaskKind::Connections, async move { sink.close_idle().await });
         tasks.spawn(TaskKind::Control, gone::run(self.gone, self.steering, Arc::clone(&clock), stop.clone()));
-        tasks.spawn(TaskKind::Compaction, housekeeping::compact(Arc::clone(&outbox), Arc::clone(&clock)));
+        tasks.spawn(
+            TaskKind::Compaction,
+            housekeeping::compact(Arc::clone(&outbox), Arc::clone(&clock), self.config.store.compact_every),
+        );
         tasks.spawn(TaskKind::Retention, housekeeping::tend_control(self.control, Arc::clone(&clock)));
         let keep = self.config.journal.retention_dead;
         let dismissal = housekeeping::dismiss_old(self.admin.clone(), keep, Arc::clone(&clock));
         tasks.spawn(TaskKind::Retention, dismissal);
         let release = housekeeping::release_quarantine(self.admin, Arc::clone(reloaded), Arc::clone(&clock));
         tasks.spawn(TaskKind::Quarantine, release);
+        if let Some(tls) = self.server.tls() {
+            let watch = certificate::watch(tls.clone(), Arc::clone(&clock), Arc::clone(&self.metrics));
+            tasks.spawn(TaskKind::Certificate, watch);
+        }
         let measured = gauges::Measured {
             outbox,
             journal: self.journal,

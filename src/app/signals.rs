@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub enum Asked {
     /// SIGTERM or SIGINT: finish and stop; asked again: stop at once.
     Stop,
-    /// SIGHUP: read the registry again.
+    /// SIGHUP: read the registry and the certificate again.
     Reload,
 }
 

@@ -8,8 +8,10 @@ use super::{Error, Ports};
 use crate::config::{Config, Engine};
 use crate::hub::Hub;
 use crate::store::control::Control;
+use crate::store::control::sealing::{Sealed, Sealing};
+use crate::store::folder;
 use crate::store::journal::{self, Reader, Writer};
-use crate::store::log::{self, EngineKind};
+use crate::store::log::{self, EngineKind, SpaceBound};
 use crate::store::outbox::open::Surroundings;
 use crate::store::outbox::{Options, Outbox};
 use crate::telemetry::event;
@@ -41,7 +43,7 @@ pub(super) fn open(config: &Config, ports: &Ports, metrics: &Arc<Metrics>) -> Re
 /// Opens the outbox below `[store] path`.
 pub(super) fn outbox(config: &Config, ports: &Ports, metrics: &Arc<Metrics>) -> Result<Outbox, Error> {
     let path = &config.store.path;
-    std::fs::create_dir_all(path).map_err(|reason| Error::StorePath { path: path.clone(), reason })?;
+    folder::make(path).map_err(|reason| Error::StorePath { path: path.clone(), reason })?;
     let engine = match config.store.engine {
         Engine::Sled => EngineKind::Sled,
         Engine::Redb => EngineKind::Redb,
@@ -53,6 +55,7 @@ pub(super) fn outbox(config: &Config, ports: &Ports, metrics: &Arc<Metrics>) -> 
         // An id is never forgotten while its request could still pass.
         dedupe_keep: config.ingest.dedupe_window + 2 * config.ingest.timestamp_tolerance,
         cache_bytes: CACHE_BYTES,
+        space: SpaceBound { disk_bytes_min: config.store.compact_bytes_min, ..SpaceBound::default() },
         ..Options::default()
     };
     let disk = path.clone();
@@ -74,7 +77,16 @@ fn free_bytes(path: &Path) -> Option<u64> {
 
 /// Opens the control store, with the administrator's key of the config or of the file beside it.
 fn control(config: &Config, ports: &Ports, metrics: &Metrics) -> Result<Control, Error> {
-    let control = Control::open(&config.store.path)?;
+    let keys = config.store.secret_key.clone();
+    let sealing = Sealing { keys, entropy: Arc::clone(&ports.entropy) };
+    let control = Control::open(&config.store.path, sealing)?;
+    let Sealed { key_made, resealed } = control.sealed().clone();
+    if let Some(path) = key_made {
+        event::SecretKeyMade { path: &path }.emit(metrics);
+    }
+    if resealed > 0 {
+        event::SecretsResealed { endpoints: resealed }.emit(metrics);
+    }
     if let Some(secret) = &config.server.admin_key {
         return Ok(control.with_admin(secret));
     }

@@ -34,6 +34,15 @@ pub(super) struct Broker {
     runtime: tokio::runtime::Runtime,
 }
 
+/// Where the broker of this config is, seen from this machine.
+pub(super) fn local(settings: &Config) -> anyhow::Result<String> {
+    if settings.server.tls().is_some() {
+        let what = "the broker of this config speaks TLS, and its certificate is for a name";
+        return Err(Failure::new(what, "`--url` takes https://NAME:PORT").into());
+    }
+    Ok(format!("http://{}", settings.server.reachable()))
+}
+
 impl Broker {
     /// Finds the broker and the key.
     pub(super) fn find(args: &Args, config: Option<&Path>) -> anyhow::Result<Self> {
@@ -43,7 +52,7 @@ impl Broker {
         };
         let base = match &args.url {
             Some(url) => url.to_string().trim_end_matches('/').to_owned(),
-            None => format!("http://{}", settings.server.reachable()),
+            None => local(&settings)?,
         };
         let key = match &args.key {
             Some(text) => super::credential::read_as("--key", text)?.reveal().to_owned(),

@@ -118,7 +118,7 @@ fn configured(settings: &Config, source: Option<&AppSlug>) -> Result<Secret, Fai
 /// The address to post to: a URL without a path means the broker there.
 fn ingest(url: Option<&Uri>, settings: &Config) -> anyhow::Result<Uri> {
     let Some(url) = url else {
-        return Ok(format!("http://{}{INGEST_PATH}", settings.server.reachable()).parse()?);
+        return Ok(format!("{}{INGEST_PATH}", super::broker::local(settings)?).parse()?);
     };
     let (Some("http" | "https"), Some(authority)) = (url.scheme_str(), url.authority()) else {
         let mend = "write it as http://HOST:PORT or https://HOST";

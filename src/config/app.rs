@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use figment::value::{Dict, Value};
 use http::Uri;
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use super::delivery::Retry;
 use super::filter::Filter;
 use super::limit::{self, Fault};
 use super::{list, secret, unit};
+use crate::domain::address::{UrlError, parse_url};
 use crate::domain::id::{AppSlug, HUB};
 use crate::domain::secret::Secret;
 
@@ -146,20 +148,12 @@ fn at_most_two(key: &str, secrets: &[Secret]) -> Result<(), Fault> {
 /// The address is not repeated in the error: it may carry a token.
 fn endpoint<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Uri>, D::Error> {
     let text = String::deserialize(deserializer)?;
-    let fail = |rule: &str| Err(serde::de::Error::custom(rule));
-    let Ok(uri) = text.parse::<Uri>() else {
-        return fail("must be a URL, such as https://cosmospet.example/api/ecosystem/webhooks");
-    };
-    if !matches!(uri.scheme_str(), Some("http" | "https")) {
-        return fail("must begin with https:// or http://");
-    }
-    match uri.authority() {
-        Some(authority) if authority.as_str().contains('@') => {
-            fail("must not carry a user or password; deliveries prove themselves by signature")
+    parse_url(&text).map(Some).map_err(|error| match error {
+        UrlError::Malformed => {
+            D::Error::custom("must be a URL, such as https://cosmospet.example/api/ecosystem/webhooks")
         }
-        Some(authority) if !authority.host().is_empty() => Ok(Some(uri)),
-        _ => fail("must name a host"),
-    }
+        error => D::Error::custom(error),
+    })
 }
 
 /// Checks the slugs of `[apps]` before the tables are read, so that the error names the table.

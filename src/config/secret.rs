@@ -16,7 +16,8 @@ use crate::domain::secret::Secret;
 /// The admin key's reference when the file doesn't set one.
 const ADMIN_KEY_DEFAULT: &str = "env:CAMINO_ADMIN_KEY";
 /// Keys whose values are secrets.
-const KEYS: [&str; 4] = ["admin_key", "signing_secrets", "endpoint_secrets", "endpoint_secrets_by_source"];
+const KEYS: [&str; 5] =
+    ["admin_key", "secret_key", "signing_secrets", "endpoint_secrets", "endpoint_secrets_by_source"];
 
 type Vars = BTreeMap<String, String>;
 
@@ -37,6 +38,11 @@ pub fn resolve(tree: &mut Dict, vars: &Vars) -> Result<(), Fault> {
         } else {
             resolve_value("server.admin_key", key, vars)?;
         }
+    }
+    if let Some(Value::Dict(_, store)) = tree.get_mut("store")
+        && let Some(key) = store.get_mut("secret_key")
+    {
+        resolve_value("store.secret_key", key, vars)?;
     }
     let Some(Value::Dict(_, apps)) = tree.get_mut("apps") else { return Ok(()) };
     for (slug, app) in apps.iter_mut() {

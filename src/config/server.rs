@@ -1,6 +1,7 @@
-//! `[server]`: the listener, its bounds, and the first administrator's key.
+//! `[server]`: the listener, its bounds and certificate, and the first administrator's key.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
@@ -21,6 +22,13 @@ pub struct Server {
     pub drain: Duration,
     /// Connections served at once; more wait in the kernel's backlog.
     pub connections_max: u32,
+    /// Longest time for a request's head, and for a connection to stay idle between requests.
+    #[serde(deserialize_with = "unit::span")]
+    pub header_timeout: Duration,
+    /// The listener's certificate and those that lead to its root, in PEM; with it, only TLS is spoken.
+    pub tls_certificate: Option<PathBuf>,
+    /// The certificate's private key, in PEM.
+    pub tls_key: Option<PathBuf>,
     /// The key with every scope; `None` means that one is made in the store at first start.
     #[serde(deserialize_with = "secret::one")]
     pub admin_key: Option<Secret>,
@@ -32,12 +40,20 @@ impl Default for Server {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             drain: Duration::from_secs(20),
             connections_max: 4096,
+            header_timeout: Duration::from_secs(10),
+            tls_certificate: None,
+            tls_key: None,
             admin_key: None,
         }
     }
 }
 
 impl Server {
+    /// The files of certificate and key, if TLS is to be spoken.
+    pub fn tls(&self) -> Option<(&Path, &Path)> {
+        Some((self.tls_certificate.as_deref()?, self.tls_key.as_deref()?))
+    }
+
     /// Where this machine reaches the listener: "any address" is no address to call.
     pub fn reachable(&self) -> SocketAddr {
         let mut address = self.listen;
@@ -51,6 +67,17 @@ impl Server {
 
     pub(super) fn check(&self) -> Result<(), Fault> {
         limit::span("server.drain", self.drain, Duration::from_millis(1), Duration::from_mins(10))?;
+        let (shortest, longest) = (Duration::from_millis(100), Duration::from_mins(10));
+        limit::span("server.header_timeout", self.header_timeout, shortest, longest)?;
+        match (&self.tls_certificate, &self.tls_key) {
+            (Some(_), None) => {
+                return Err(Fault::new("server.tls_certificate", "needs `tls_key` beside it"));
+            }
+            (None, Some(_)) => {
+                return Err(Fault::new("server.tls_key", "needs `tls_certificate` beside it"));
+            }
+            _ => {}
+        }
         limit::count("server.connections_max", self.connections_max.into(), 1, 1_000_000)
     }
 }

@@ -77,7 +77,7 @@ fn a_mistake_names_its_place_its_key_and_the_mend() {
         ("[sever]\nlisten = \"a\"", "config.toml:1: unknown key `sever`; did you mean `server`?"),
         (
             "[store]\nzzz = 1",
-            "config.toml:2: unknown key `store.zzz`; known here: path, engine, free_bytes_min",
+            "config.toml:2: unknown key `store.zzz`; known here: path, engine, free_bytes_min, secret_key",
         ),
         (
             "[delivery.retry]\n\nfrist = 1",
@@ -155,6 +155,34 @@ fn a_value_out_of_its_rule_names_the_rule() {
              the setting",
         ),
         ("[server\n", "config.toml:1: not TOML: "),
+    ] {
+        assert_refused(text, message);
+    }
+}
+
+#[test]
+fn a_certificate_or_key_that_cannot_be_meant_is_refused() {
+    for (text, message) in [
+        (
+            "[server]\ntls_key = \"key.pem\"",
+            "config.toml:2: `server.tls_key` needs `tls_certificate` beside it",
+        ),
+        (
+            "[server]\ntls_certificate = \"chain.pem\"",
+            "config.toml:2: `server.tls_certificate` needs `tls_key` beside it",
+        ),
+        (
+            "[server]\nheader_timeout = \"1ms\"",
+            "config.toml:2: `server.header_timeout` is 1ms, but must be from 100ms to 10m",
+        ),
+        (
+            "[store]\nsecret_key = \"too short\"",
+            "config.toml:2: `store.secret_key` must have at least 24 bytes",
+        ),
+        (
+            "[store]\nsecret_key = [\"a\", \"b\", \"c\"]",
+            "config.toml:2: `store.secret_key` holds more than 2 keys",
+        ),
     ] {
         assert_refused(text, message);
     }
@@ -282,6 +310,10 @@ fn secrets_come_from_variables_and_files_and_a_missing_one_is_named() {
         "config.toml:2: `apps.bloom.signing_secrets` takes its secret from the variable BLOOM, which is not set; \
          set it"
     );
+    let key = load_with("[store]\nsecret_key = \"env:AT_REST\"", &[("AT_REST", "0123456789abcdef01234567")]);
+    assert_eq!(key.unwrap().store.secret_key[0].text_key(), b"0123456789abcdef01234567");
+    let error = load("[store]\nsecret_key = \"env:AT_REST\"").unwrap_err();
+    assert!(error.contains("`store.secret_key` takes its secret from the variable AT_REST"), "{error}");
     let error = load("[server]\nadmin_key = \"env:OTHER\"").unwrap_err();
     assert!(error.contains("`server.admin_key` takes its secret from the variable OTHER"), "{error}");
     assert!(load("[server]\nadmin_key = \"env:CAMINO_ADMIN_KEY\"").unwrap().server.admin_key.is_none());
@@ -297,6 +329,8 @@ fn no_error_repeats_what_may_be_a_secret() {
         "[apps.bloom]\nsigning_secrets = [[\"hunter2\"]]",
         "[apps.bloom]\nsigning_secrets = \"hunter2",
         "[server]\nadmin_key = [\"hunter2\", \"hunter2\"]",
+        "[store]\nsecret_key = \"hunter2\"",
+        "[store]\nsecret_key = { a = \"hunter2\" }",
         "[server]\nlisten = \"hunter2\"",
         "[delivery]\nallowed_networks = [\"hunter2\"]",
     ] {

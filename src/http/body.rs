@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
 
@@ -23,6 +23,8 @@ pub const UNCOUNTED_BYTES: usize = 16 << 10;
 /// Longest time for a body within its bound.
 pub const READ_SPAN_MAX: Duration = Duration::from_secs(30);
 
+/// By how much the memory of a body grows whose length was not announced.
+const GROWTH_BYTES: usize = 64 << 10;
 /// When to try again where bodies are too many.
 const CROWDED_SPAN: Duration = Duration::from_secs(2);
 
@@ -123,7 +125,7 @@ pub async fn read_shared(
     } else {
         tokio::select! {
             biased;
-            read = read_pieces(&mut body, bytes_max, share) => read,
+            read = read_pieces(&mut body, announced, bytes_max, share) => read,
             () = clock.sleep(READ_SPAN_MAX) => Err(Error::Slow),
         }
     };
@@ -133,9 +135,14 @@ pub async fn read_shared(
     read
 }
 
-async fn read_pieces(body: &mut Body, bytes_max: usize, share: &mut Share<'_>) -> Result<Bytes, Error> {
+async fn read_pieces(
+    body: &mut Body,
+    announced: usize,
+    bytes_max: usize,
+    share: &mut Share<'_>,
+) -> Result<Bytes, Error> {
     let mut first = Bytes::new();
-    let mut joined = BytesMut::new();
+    let mut joined: Vec<u8> = Vec::new();
     while let Some(piece) = next_piece(body).await? {
         let length = first.len().max(joined.len()) + piece.len();
         if length > bytes_max {
@@ -146,12 +153,19 @@ async fn read_pieces(body: &mut Body, bytes_max: usize, share: &mut Share<'_>) -
             first = piece;
             continue;
         }
+        if joined.capacity() < length {
+            // Exactly: growing by halves would hold up to twice of what the budget counts.
+            let wanted = announced.max(length + GROWTH_BYTES).min(bytes_max);
+            joined.reserve_exact(wanted - joined.len());
+        }
         if joined.is_empty() {
             joined.extend_from_slice(&first);
         }
         joined.extend_from_slice(&piece);
     }
-    Ok(if joined.is_empty() { first } else { joined.freeze() })
+    // A piece is a slice of the connection's read buffer. Kept, it would hold all of that (8 KiB for an
+    // event of 1 KiB) for as long as the event is cached, and cost the connection a new one each time.
+    Ok(if joined.is_empty() { Bytes::copy_from_slice(&first) } else { joined.into() })
 }
 
 /// The next bytes; trailers are skipped.
@@ -237,6 +251,14 @@ mod tests {
         assert_eq!(whole, Ok(Bytes::from_static(b"abc")));
         let announced = read_capped(Body::from("abcd"), 3, &StillClock).await;
         assert_eq!(announced, Err(Error::TooLarge { bytes_max: 3 }));
+    }
+
+    #[tokio::test]
+    async fn a_body_holds_no_buffer_that_it_was_read_into() {
+        let buffer = Bytes::from(vec![b'x'; 8 << 10]);
+        let read = read_capped(Body::from(buffer.slice(..100)), 1 << 10, &StillClock).await;
+        assert_eq!(read, Ok(buffer.slice(..100)));
+        assert!(buffer.is_unique());
     }
 
     #[tokio::test]

@@ -4,6 +4,9 @@
 //! and cost no memory here. A stop closes the listener and idle connections, lets requests in flight
 //! finish up to a bound, and tells how many were cut. An answer without an end (a stream) must
 //! watch the soft token itself, or it is cut.
+//!
+//! Every wait for a client has a bound: for its TLS handshake, for its head, and for it to take what it is
+//! sent. Bodies are bounded by who reads them (`http::body`).
 
 use std::convert::Infallible;
 use std::io;
@@ -19,14 +22,20 @@ use axum::http::request::Parts;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tower_service::Service;
 
+pub use self::tls::{Error as TlsError, Tls};
+use self::unread::Unread;
 use crate::runtime::clock::Clock;
+
+mod tls;
+mod unread;
 
 /// Largest head of a request, and the read buffer's size.
 const HEAD_BYTES_MAX: usize = 64 << 10;
@@ -38,8 +47,11 @@ const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 pub struct Bounds {
     /// Connections served at once.
     pub connections_max: usize,
-    /// Longest time for a request's head, and so for a connection to stay idle between requests.
+    /// Longest time for a handshake and for a request's head, and so for a connection to stay idle between
+    /// requests.
     pub header_timeout: Duration,
+    /// Longest time that a client may take nothing of what it is sent.
+    pub unread_timeout: Duration,
     /// Longest time for requests in flight after a stop.
     pub drain: Duration,
 }
@@ -49,6 +61,7 @@ impl Default for Bounds {
         Self {
             connections_max: 4096,
             header_timeout: Duration::from_secs(10),
+            unread_timeout: Duration::from_secs(30),
             drain: Duration::from_secs(20),
         }
     }
@@ -81,17 +94,30 @@ pub struct Server {
     router: Router,
     bounds: Bounds,
     clock: Arc<dyn Clock>,
+    tls: Option<Tls>,
 }
 
 impl Server {
     /// A server that starts to accept when it runs.
     pub fn new(listener: TcpListener, router: Router, bounds: Bounds, clock: Arc<dyn Clock>) -> Self {
-        Self { listener, router, bounds, clock }
+        Self { listener, router, bounds, clock, tls: None }
+    }
+
+    /// Speaks TLS and nothing else, if there is a certificate.
+    #[must_use]
+    pub fn with_tls(mut self, tls: Option<Tls>) -> Self {
+        self.tls = tls;
+        self
+    }
+
+    /// The certificate, if it speaks TLS.
+    pub fn tls(&self) -> Option<&Tls> {
+        self.tls.as_ref()
     }
 
     /// Serves until `stop`, then drains.
     pub async fn run(self, stop: CancellationToken) -> Drained {
-        let Self { listener, router, bounds, clock } = self;
+        let Self { listener, router, bounds, clock, tls } = self;
         let slots = Arc::new(Semaphore::new(bounds.connections_max));
         let closing = GracefulShutdown::new();
         let mut connections = JoinSet::new();
@@ -103,8 +129,9 @@ impl Server {
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    let connection = closing.watch(connection(stream, peer, router.clone(), bounds));
-                    connections.spawn(held(slot, connection));
+                    let (clock, tls) = (Arc::clone(&clock), tls.clone());
+                    let guest = Guest { peer, router: router.clone(), bounds, clock, tls };
+                    connections.spawn(held(slot, guest.serve(stream, closing.watcher(), stop.clone())));
                 }
                 Err(error) if concerns_one_connection(&error) => {}
                 Err(error) => {
@@ -170,29 +197,57 @@ fn report(ended: Result<(), JoinError>) {
     }
 }
 
-fn connection(
-    stream: TcpStream,
+/// What one connection needs.
+struct Guest {
     peer: SocketAddr,
     router: Router,
     bounds: Bounds,
-) -> http1::Connection<
-    TokioIo<TcpStream>,
-    impl hyper::service::HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send>,
-> {
-    // Answers are small and written at once; waiting for more to send only delays them.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::trace!(%error, "connection keeps its delay");
+    clock: Arc<dyn Clock>,
+    tls: Option<Tls>,
+}
+
+impl Guest {
+    async fn serve(self, stream: TcpStream, watcher: Watcher, stop: CancellationToken) -> hyper::Result<()> {
+        // Answers are small and written at once; waiting for more to send only delays them.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::trace!(%error, "connection keeps its delay");
+        }
+        let stream = Unread::new(stream, Arc::clone(&self.clock), self.bounds.unread_timeout);
+        let Some(tls) = &self.tls else { return watcher.watch(self.connection(stream)).await };
+        let handshake = tokio::select! {
+            biased;
+            () = stop.cancelled() => return Ok(()),
+            handshake = tls.accept(stream) => handshake,
+            () = self.clock.sleep(self.bounds.header_timeout) => return Ok(()),
+        };
+        match handshake {
+            Ok(stream) => watcher.watch(self.connection(stream)).await,
+            Err(error) => {
+                tracing::trace!(%error, "a handshake ended badly");
+                Ok(())
+            }
+        }
     }
-    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(Peer(peer));
-        router.clone().call(request)
-    });
-    http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(bounds.header_timeout)
-        .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service)
+
+    fn connection<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+        &self,
+        stream: I,
+    ) -> http1::Connection<
+        TokioIo<I>,
+        impl hyper::service::HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send> + use<I>,
+    > {
+        let (peer, router) = (self.peer, self.router.clone());
+        let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(Peer(peer));
+            router.clone().call(request)
+        });
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.bounds.header_timeout)
+            .max_buf_size(HEAD_BYTES_MAX)
+            .serve_connection(TokioIo::new(stream), service)
+    }
 }
 
 fn concerns_one_connection(error: &io::Error) -> bool {

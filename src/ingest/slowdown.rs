@@ -1,11 +1,10 @@
 //! Failed proofs are slowed per address past 100 a minute; a valid proof never is.
 
-use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::http::failures::Failures;
 use crate::http::problem::{Code, Problem};
 use crate::runtime::clock::Clock;
 
@@ -15,20 +14,17 @@ pub(super) const FAILURES_FREE: u32 = 100;
 const HELD_BACK: Duration = Duration::from_secs(1);
 /// Most answers held back at a time; beyond it they go at once, as 429.
 const HELD_MAX: usize = 256;
-/// Most addresses remembered; beyond it all are forgotten, which only makes the guard kinder.
-const ADDRESSES_MAX: usize = 16_384;
-
 /// Who failed how often.
 #[derive(Debug, Default)]
 pub(super) struct Slowdown {
-    failures: Mutex<(u64, HashMap<IpAddr, u32>)>,
+    failures: Failures,
     held: AtomicUsize,
 }
 
 impl Slowdown {
     /// Counts a failed proof of `address` and gives the answer back when it may go.
     pub(super) async fn failed(&self, address: IpAddr, clock: &dyn Clock, problem: Problem) -> Problem {
-        if self.count(address, clock.now().0 / 60_000) <= FAILURES_FREE {
+        if self.failures.count(address, clock.now()) <= FAILURES_FREE {
             return problem;
         }
         let slowed =
@@ -37,16 +33,6 @@ impl Slowdown {
         let Some(_place) = Place::take(&self.held) else { return slowed };
         clock.sleep(HELD_BACK).await;
         problem
-    }
-
-    fn count(&self, address: IpAddr, minute: u64) -> u32 {
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        if failures.0 != minute || failures.1.len() >= ADDRESSES_MAX {
-            *failures = (minute, HashMap::new());
-        }
-        let count = failures.1.entry(whole_customer(address)).or_default();
-        *count = count.saturating_add(1);
-        *count
     }
 }
 
@@ -63,18 +49,6 @@ impl<'a> Place<'a> {
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// An IPv6 customer holds at least a /64, so that counts as one address.
-fn whole_customer(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V6(v6) if v6.to_ipv4_mapped().is_none() => {
-            let mut segments = v6.segments();
-            segments[4..].fill(0);
-            IpAddr::V6(Ipv6Addr::from(segments))
-        }
-        other => other,
     }
 }
 

@@ -9,7 +9,7 @@
 //! a key that the first goes on accepting. Calls block; asynchronous callers go through a blocking
 //! thread, except for [`Control::authenticate`], which reads no disk.
 //!
-//! Never stores a key as text, never shows a secret in `Debug`, and never starts empty over a file that
+//! Never stores a key or a secret as text, never shows a secret in `Debug`, and never starts empty over a file that
 //! it cannot read.
 
 pub mod admin_file;
@@ -17,6 +17,7 @@ pub mod answers;
 pub mod audit;
 mod instant;
 pub mod key;
+mod key_file;
 mod keyring;
 mod keys;
 mod opening;
@@ -24,6 +25,7 @@ pub mod overlay;
 mod overlays;
 mod schema;
 mod seal;
+pub mod sealing;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -36,6 +38,8 @@ use crate::domain::secret::Secret;
 use answers::Flights;
 use key::KeyId;
 use keyring::{Admin, Keyring};
+use seal::Sealer;
+use sealing::{Sealed, Sealing};
 
 /// The file's name in the store's folder.
 pub const FILE: &str = "control.db";
@@ -107,6 +111,27 @@ pub enum Error {
     /// A value could not be encoded.
     #[error("a value for control.db could not be encoded: {0}")]
     Encode(String),
+    /// The file of the key for secrets at rest cannot be used.
+    #[error("cannot use {}: {why}; mend that, or set store.secret_key", path.display())]
+    SecretKey {
+        /// The file.
+        path: PathBuf,
+        /// What stands in the way.
+        why: String,
+    },
+    /// The secrets at rest were sealed with a key that isn't there.
+    #[error(
+        "the secrets in {} were encrypted with a key that is not there (its name is {name}); bring back {}, or set \
+         store.secret_key to it",
+        store.join(FILE).display(),
+        store.join(sealing::FILE).display()
+    )]
+    OtherSecretKey {
+        /// The store's folder.
+        store: PathBuf,
+        /// The missing key's name, which says nothing of the key.
+        name: String,
+    },
     /// The file of the admin key cannot be read or made.
     #[error(transparent)]
     AdminFile(#[from] admin_file::Error),
@@ -122,6 +147,8 @@ pub struct Control {
     flights: Arc<Flights>,
     /// Bytes of all kept answers.
     answer_bytes: AtomicI64,
+    sealer: Sealer,
+    sealed: Sealed,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -130,9 +157,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Control {
     /// Opens `control.db` in the folder `store`; makes both if the file is not there yet.
-    pub fn open(store: &Path) -> Result<Self, Error> {
+    pub fn open(store: &Path, sealing: Sealing) -> Result<Self, Error> {
         let path = store.join(FILE);
-        let file = opening::open(&path)?;
+        let mut file = opening::open(&path)?;
+        let (sealer, sealed) =
+            sealing::prepare(&mut file, store, sealing).map_err(|error| name(&path, error))?;
         let (keys, answer_bytes) = keys::load(&file)
             .and_then(|keys| Ok((keys, answers::bytes(&file)?)))
             .map_err(|error| name(&path, error))?;
@@ -144,7 +173,14 @@ impl Control {
             admin: None,
             flights: Arc::default(),
             answer_bytes: AtomicI64::new(answer_bytes),
+            sealer,
+            sealed,
         })
+    }
+
+    /// What the start did about the key for secrets at rest.
+    pub fn sealed(&self) -> &Sealed {
+        &self.sealed
     }
 
     /// Accepts `secret` too, as the key with every scope of operators. It is kept in memory only, hashed.
@@ -243,12 +279,13 @@ mod tests {
     use super::audit::{Actor, Entry};
     use super::*;
     use crate::domain::time::Millis;
+    use crate::runtime::entropy::OsEntropy;
 
     #[test]
     fn the_settings_that_make_a_write_durable_are_in_effect() {
         let store = tempfile::tempdir().unwrap();
         for _ in 0..2 {
-            let control = Control::open(store.path()).unwrap();
+            let control = open(store.path()).unwrap();
             let file = lock(&control.file);
             let text = |name| file.pragma_query_value(None, name, |row| row.get::<_, String>(0)).unwrap();
             let number = |name| file.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap();
@@ -261,10 +298,15 @@ mod tests {
         }
     }
 
+    /// The store in `folder`, with a key of its own.
+    pub(super) fn open(folder: &Path) -> Result<Control, Error> {
+        Control::open(folder, Sealing { keys: Vec::new(), entropy: Arc::new(OsEntropy) })
+    }
+
     #[test]
     fn after_a_failure_of_the_disk_nothing_more_is_written() {
         let store = tempfile::tempdir().unwrap();
-        let control = Control::open(store.path()).unwrap();
+        let control = open(store.path()).unwrap();
         let entry = Entry::new(Millis(1), Actor::broker(), "test", "");
         let fails = |code| {
             let failing = |_: &Transaction<'_>| -> Result<(), Error> {

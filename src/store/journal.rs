@@ -72,6 +72,14 @@ pub enum Error {
         /// What went wrong.
         detail: String,
     },
+    /// The disk failed under the file. What a later sync says can't be believed, so none is tried.
+    #[error("{}: {detail}; it is written again after a restart", path.display())]
+    Broken {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        detail: String,
+    },
     /// The cursor was not made by this list.
     #[error("the cursor is not one of this list")]
     Cursor,
@@ -110,7 +118,7 @@ pub fn open(path: &Path) -> Result<(Writer, Reader), Error> {
 
 /// SQLite's error about `path` as ours.
 fn sql_error(path: &Path, error: &rusqlite::Error) -> Error {
-    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase, SystemIoFailure};
     let (path, detail) = (path.to_path_buf(), error.to_string());
     let unreadable = matches!(
         error,
@@ -121,6 +129,7 @@ fn sql_error(path: &Path, error: &rusqlite::Error) -> Error {
     );
     match error.sqlite_error_code() {
         Some(DatabaseCorrupt | NotADatabase) => Error::Damaged { path, detail },
+        Some(SystemIoFailure) => Error::Broken { path, detail },
         _ if unreadable => Error::Damaged { path, detail },
         _ => Error::Failed { path, detail },
     }

@@ -34,7 +34,7 @@ use crate::domain::parked::Parked;
 use crate::domain::scheduler::{Claimed, LaneId};
 use crate::domain::time::Millis;
 use crate::runtime::clock::Clock;
-use crate::store::log::{self, Log};
+use crate::store::log::{self, Log, SpaceBound};
 use arrival::Request;
 use dedupe::{Dedupe, DedupeRecord};
 use index::{Claims, Index};
@@ -109,6 +109,8 @@ pub struct Options {
     pub cache_bytes: u64,
     /// Least bytes of commit records between two checkpoints; more after a large one.
     pub checkpoint_bytes_min: usize,
+    /// How large the log may grow before it is rewritten.
+    pub space: SpaceBound,
 }
 
 impl Default for Options {
@@ -118,6 +120,7 @@ impl Default for Options {
             dedupe_keep: Duration::from_hours(73),
             cache_bytes: 32 << 20,
             checkpoint_bytes_min: 4 << 20,
+            space: SpaceBound::default(),
         }
     }
 }

@@ -7,6 +7,7 @@ mod delivery;
 mod hub;
 mod ingest;
 mod process;
+mod security;
 
 pub use delivery::{
     AttemptFinished, BreakerChanged, BreakerState, DeliveryTerminal, EndpointDisabled, Terminal,
@@ -17,6 +18,7 @@ pub use process::{
     AdminKeyMade, ConfigDoubt, ConnectionsCut, DrainEnded, DrainStarted, GaugesStale, RegistryRefused,
     RegistryReloaded, Started,
 };
+pub use security::{CertificateRefused, CertificateReloaded, KeysGuessed, SecretKeyMade, SecretsResealed};
 
 #[cfg(test)]
 mod tests;

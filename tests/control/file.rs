@@ -3,17 +3,17 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use camino_broker::store::control::Error;
 use camino_broker::store::control::key::Scope;
-use camino_broker::store::control::{Control, Error};
 use tempfile::TempDir;
 
-use super::fixture::{NOW, actions, entry, new_key, open, store};
+use super::fixture::{NOW, actions, entry, new_key, open, open_in, store};
 
 #[test]
 fn every_file_is_its_owners_alone() {
     let store = store();
     let folder = store.path().join("made/on/the/way");
-    let control = Control::open(&folder).unwrap();
+    let control = open_in(&folder).unwrap();
     control.record(&entry("test")).unwrap();
     let modes = || -> Vec<_> {
         let files = fs::read_dir(&folder).unwrap().map(Result::unwrap);
@@ -22,13 +22,13 @@ fn every_file_is_its_owners_alone() {
     assert!(modes().len() >= 2 && modes().iter().all(|(_, mode)| *mode == 0o600), "{:?}", modes());
     drop(control);
     fs::set_permissions(folder.join("control.db"), fs::Permissions::from_mode(0o644)).unwrap();
-    let _control = Control::open(&folder).unwrap();
+    let _control = open_in(&folder).unwrap();
     assert!(modes().iter().all(|(_, mode)| *mode == 0o600), "{:?}", modes());
 }
 
 /// What opening the store says, which must name the file.
 fn refusal(store: &TempDir) -> (Error, String) {
-    let error = Control::open(store.path()).unwrap_err();
+    let error = open_in(store.path()).unwrap_err();
     let text = error.to_string();
     assert!(text.contains(&store.path().join("control.db").display().to_string()), "{text}");
     (error, text)
@@ -122,7 +122,7 @@ fn a_newer_file_is_refused() {
 fn a_folder_that_cannot_be_is_named() {
     let store = store();
     fs::write(store.path().join("file"), "").unwrap();
-    let error = Control::open(&store.path().join("file")).unwrap_err();
+    let error = open_in(&store.path().join("file")).unwrap_err();
     assert!(matches!(error, Error::Open { .. }), "{error}");
     assert!(error.to_string().contains("file/control.db"), "{error}");
 }

@@ -9,7 +9,7 @@
 //! flush, before redb's commit) shows up here as events that are missing at all receivers at once, and
 //! as ids whose repeat is answered 202. Tried with the answers sent just before the append, five kills
 //! an engine mostly found it. A broker that acknowledges between the write and the `fdatasync` passes:
-//! that takes a test that cuts the power under the store.
+//! that is for `tests/powercut`, which cuts the power under the store.
 
 #[cfg(test)]
 mod broker;

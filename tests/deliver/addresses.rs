@@ -1,18 +1,14 @@
 //! Addresses that deliveries may not go to, literal and behind names.
 
-use std::future::Future;
-use std::io;
-use std::net::IpAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use camino_broker::deliver::http::{HttpSink, Resolve};
+use camino_broker::deliver::http::HttpSink;
 use camino_broker::deliver::{Report, Sink as _, Target};
 use camino_broker::domain::outcome::Outcome;
 use camino_broker::runtime::clock::SystemClock;
 use camino_broker::testing::receiver::{Answer, FakeReceiver};
 
+use crate::counting::Scripted;
 use crate::fixture::{attempt, endpoint, options};
 
 async fn deliver_unallowed(url: &str) -> Report {
@@ -20,10 +16,10 @@ async fn deliver_unallowed(url: &str) -> Report {
     sink.send(attempt(endpoint(url))).await
 }
 
-fn assert_blocked(report: &Report, kind: &str) {
+pub fn assert_blocked(report: &Report, kind: &str) {
     assert_eq!((report.outcome, report.status), (Outcome::Blocked, None));
     let error = report.error.as_deref().unwrap();
-    assert!(error.contains(kind), "{error}");
+    assert!(error.contains(kind), "{error} is not about {kind}");
 }
 
 #[tokio::test]
@@ -69,35 +65,7 @@ async fn an_unusual_spelling_never_reaches_the_resolver() {
         address.url = format!("http://{host}/").parse().unwrap();
         assert_blocked(&sink.send(attempt(endpoint)).await, "unusual spelling");
     }
-    assert_eq!(resolver.asked.load(Ordering::SeqCst), 0);
-}
-
-/// Answers each look-up by the next list, the last one for ever.
-#[derive(Clone)]
-struct Scripted {
-    answers: Arc<Vec<Vec<IpAddr>>>,
-    asked: Arc<AtomicUsize>,
-}
-
-impl Scripted {
-    fn new(answers: &[&[&str]]) -> Self {
-        let parse = |list: &&[&str]| list.iter().map(|text| text.parse().unwrap()).collect();
-        Self { answers: Arc::new(answers.iter().map(parse).collect()), asked: Arc::default() }
-    }
-
-    fn sink(self, allowed: &[&str]) -> HttpSink {
-        HttpSink::with_resolver(options(allowed), Arc::new(SystemClock::new()), Arc::new(self)).unwrap()
-    }
-}
-
-impl Resolve for Scripted {
-    fn resolve<'a>(
-        &'a self,
-        _: &'a str,
-    ) -> Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send + 'a>> {
-        let index = self.asked.fetch_add(1, Ordering::SeqCst).min(self.answers.len() - 1);
-        Box::pin(std::future::ready(Ok(self.answers[index].clone())))
-    }
+    assert_eq!(resolver.asked(), 0);
 }
 
 #[tokio::test]
@@ -110,7 +78,7 @@ async fn a_name_is_vetted_anew_for_each_connection() {
     let sink = resolver.clone().sink(&["127.0.0.0/8"]);
     sink.send(attempt(endpoint(&url))).await;
     assert_blocked(&sink.send(attempt(endpoint(&url))).await, "cloud metadata");
-    assert_eq!((receiver.count(), resolver.asked.load(Ordering::SeqCst)), (1, 2));
+    assert_eq!((receiver.count(), resolver.asked()), (1, 2));
 }
 
 #[tokio::test]

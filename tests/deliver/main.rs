@@ -6,7 +6,17 @@ mod addresses;
 #[cfg(test)]
 mod bounds;
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
+mod counting;
+#[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod raw;
+#[cfg(test)]
+mod rebinding;
 #[cfg(test)]
 mod rows;
 #[cfg(test)]

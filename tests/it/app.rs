@@ -158,6 +158,10 @@ impl TestApp {
         self.dir.path()
     }
 
+    pub fn address(&self) -> std::net::SocketAddr {
+        self.address
+    }
+
     /// A connection without a client's help.
     pub async fn wire(&self) -> Wire {
         Wire::open(self.address).await

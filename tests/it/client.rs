@@ -104,6 +104,26 @@ impl Wire {
         self.stream.write_all(bytes.as_ref()).await.unwrap();
     }
 
+    /// False if the other side is gone.
+    pub async fn try_write(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        self.stream.write_all(bytes.as_ref()).await.is_ok()
+    }
+
+    /// What comes first.
+    pub async fn read_some(&mut self) -> String {
+        let mut bytes = vec![0; 4096];
+        let read = self.stream.read(&mut bytes).await.unwrap();
+        String::from_utf8_lossy(&bytes[..read]).into_owned()
+    }
+
+    /// What comes until the server closes, whatever it is.
+    pub async fn rest(mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        // A reset is an end too.
+        let _ = self.stream.read_to_end(&mut bytes).await;
+        bytes
+    }
+
     /// The head of a POST to `path`, without the empty line that ends it.
     pub async fn head(&mut self, path: &str, headers: &Headers) {
         let mut head = format!("POST {path} HTTP/1.1\r\nhost: camino\r\nconnection: close\r\n");

@@ -17,6 +17,8 @@ mod breaker;
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod clock;
+#[cfg(test)]
 mod dead;
 #[cfg(test)]
 mod delivered;
@@ -24,6 +26,8 @@ mod delivered;
 mod desk;
 #[cfg(test)]
 mod draft;
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod hub;
 #[cfg(test)]
@@ -40,5 +44,7 @@ mod reload;
 mod restart;
 #[cfg(test)]
 mod retried;
+#[cfg(test)]
+mod tls;
 #[cfg(test)]
 mod unavailable;

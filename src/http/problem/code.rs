@@ -112,6 +112,9 @@ codes! {
     KeyMissing: "key.missing", UNAUTHORIZED, "A key is needed, and it must be valid",
         "The path needs a key, and none that is valid came with the request.",
         "Send one as Authorization: Bearer <key>, or as X-API-Key.";
+    KeysSlowed: "key.slowed", TOO_MANY_REQUESTS, "Too many wrong keys from this address",
+        "So many wrong keys came from this address that more are refused for a while, unseen.",
+        "Correct the key and wait for the seconds in Retry-After; a valid key is never refused for this.";
     ScopeMissing: "key.scope_missing", FORBIDDEN, "The key doesn't allow this",
         "The key is valid, but may not do this.",
         "Use a key with the scope that the detail names.";

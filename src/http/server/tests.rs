@@ -85,6 +85,23 @@ async fn connections_beyond_the_bound_wait_their_turn() {
     assert!(answer(&mut second).await.ends_with("\r\n\r\n2"));
 }
 
+#[tokio::test]
+async fn a_client_that_takes_nothing_of_its_answer_loses_its_place() {
+    const ANSWER_BYTES: usize = 64 << 20;
+    let huge = get(|| async { vec![b'x'; ANSWER_BYTES] });
+    let router = Router::new().route("/huge", huge).route("/", get("hello"));
+    let bounds = Bounds { connections_max: 1, ..Bounds::default() };
+    // Its waits are over at once: what doesn't fit into the kernel's buffers counts as not taken.
+    let server = start(router, bounds, Arc::new(InstantClock)).await;
+    let mut deaf = TcpStream::connect(server.address).await.unwrap();
+    deaf.write_all(b"GET /huge HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let mut next = TcpStream::connect(server.address).await.unwrap();
+    assert!(exchange(&mut next, GET).await.ends_with("hello"), "the place is free again");
+    let mut got = Vec::new();
+    let end = deaf.read_to_end(&mut got).await;
+    assert!(end.is_err() || got.len() < ANSWER_BYTES, "the rest was never sent");
+}
+
 /// A router whose only request tells that it is in flight and waits to be released.
 fn held_router() -> (Router, Arc<Notify>, Arc<Notify>) {
     let (entered, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));

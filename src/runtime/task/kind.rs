@@ -54,6 +54,8 @@ macro_rules! task_kinds {
 task_kinds! {
     /// Accepts connections and serves them.
     Listener: "listener", Finish, ShutDown;
+    /// Looks for a new certificate of the listener.
+    Certificate: "certificate", Abort, Log;
     /// Runs the scheduler's loop.
     Dispatcher: "dispatcher", Finish, ShutDown;
     /// One attempt to deliver.

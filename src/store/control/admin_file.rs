@@ -1,23 +1,16 @@
 //! `admin.key`: the first administrator's key, made when the config gives none.
 //!
-//! Written whole under another name and then given its own, so that a crash leaves either no key or a
-//! good one; nobody has seen the lost one. Readable by its owner only. Its text is in no log.
+//! A crash while it is made leaves either no key or a good one; nobody has seen the lost one.
 
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use zeroize::Zeroizing;
-
-use super::Control;
 use super::key::{self, ENTROPY_BYTES};
+use super::{Control, key_file};
 use crate::domain::secret::Secret;
 
 /// The file's name in the store's folder.
 pub const FILE: &str = "admin.key";
-/// Longest content that is read.
-const BYTES_MAX: u64 = 4096;
 
 /// Why there is no admin key.
 #[derive(Debug, thiserror::Error)]
@@ -62,32 +55,17 @@ fn read_or_make(store: &Path, entropy: &[u8; ENTROPY_BYTES]) -> Result<AdminKey,
     let fail = |error| Error::Io { path: path.clone(), error };
     let made = !path.try_exists().map_err(fail)?;
     if made {
-        make(store, &path, entropy).map_err(fail)?;
+        key_file::make(store, FILE, &key::text(entropy)).map_err(fail)?;
     }
-    let mut text = Zeroizing::new(String::new());
-    File::open(&path).and_then(|file| file.take(BYTES_MAX).read_to_string(&mut text)).map_err(fail)?;
-    match Secret::new(text.trim()) {
-        Ok(secret) => Ok(AdminKey { secret, path, made }),
-        Err(_) => Err(Error::NoKey { path }),
+    match key_file::read(&path).map_err(fail)? {
+        Some(secret) => Ok(AdminKey { secret, path, made }),
+        None => Err(Error::NoKey { path }),
     }
-}
-
-fn make(store: &Path, path: &Path, entropy: &[u8; ENTROPY_BYTES]) -> io::Result<()> {
-    let fresh = store.join("admin.key.new");
-    match fs::remove_file(&fresh) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = File::options().write(true).create_new(true).mode(0o600).open(&fresh)?;
-    file.write_all(key::text(entropy).as_bytes())?;
-    file.write_all(b"\n")?;
-    file.sync_all()?;
-    fs::rename(&fresh, path)?;
-    File::open(store)?.sync_all()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;

@@ -211,6 +211,7 @@ fn find(file: &Connection, id: &RequestId, after: Millis) -> Result<Option<(Body
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::open;
     use super::*;
 
     #[test]
@@ -228,7 +229,7 @@ mod tests {
     #[test]
     fn beyond_the_bound_of_all_only_the_status_is_kept() {
         let store = tempfile::tempdir().unwrap();
-        let control = Control::open(store.path()).unwrap();
+        let control = open(store.path()).unwrap();
         let principal = KeyId::admin();
         let answer = Answer { status: 201, headers: Vec::new(), body: Some(vec![1; 100]) };
         let kept = |path, held: i64| {
@@ -246,7 +247,7 @@ mod tests {
         assert_eq!(kept("/b", ANSWERS_BYTES_MAX - 101), (Answer { body: None, ..answer.clone() }, 2));
         control.answer_bytes.store(104, Ordering::Relaxed);
         drop(control);
-        let control = Control::open(store.path()).unwrap();
+        let control = open(store.path()).unwrap();
         assert_eq!(control.answer_bytes.load(Ordering::Relaxed), 104);
         control.purge_answers(Millis(2).plus(KEEP), 9).unwrap();
         assert_eq!(control.answer_bytes.load(Ordering::Relaxed), 0);

@@ -12,10 +12,14 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{Error, name, schema};
+use crate::store::folder;
 
 /// Opens the file at `path`, which no other process may have open.
 pub(super) fn open(path: &Path) -> Result<Connection, Error> {
     make_if_missing(path)?;
+    // What a killed process wrote and never synced is seen now, and is answered for from now on.
+    folder::sync_database(path)
+        .map_err(|error| Error::Open { path: path.to_path_buf(), why: error.to_string() })?;
     let prepared = prepare(path);
     prepared.map_err(|error| name(path, error))
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{Error, sql_error};
+use crate::store::folder;
 
 /// Says that the file is Camino's journal ("CmnJ").
 const APPLICATION_ID: i64 = 0x436d_6e4a;
@@ -110,6 +111,9 @@ CREATE TABLE drift (
 /// The writer's connection; makes the tables in a new file.
 pub(super) fn open_writer(path: &Path) -> Result<Connection, Error> {
     let failed = |error: rusqlite::Error| sql_error(path, &error);
+    // What a killed process wrote and never synced is seen now, and the outbox forgets what the journal has.
+    folder::sync_database(path)
+        .map_err(|error| Error::Failed { path: path.to_path_buf(), detail: error.to_string() })?;
     let mut db = Connection::open(path).map_err(failed)?;
     db.busy_timeout(BUSY).map_err(failed)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS_MAX);

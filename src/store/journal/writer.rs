@@ -1,7 +1,7 @@
 //! The journal's one writer: follows the outbox's tail on a thread of its own.
 //!
 //! Tells the outbox what it may forget only after the transaction is durable. A full disk makes it wait
-//! and try again; a damaged file ends it with an error that names the mend.
+//! and try again; a disk that fails, or a damaged file, ends it with an error, and the process with it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

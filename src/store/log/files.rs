@@ -1,34 +1,13 @@
-//! Files and directories that must outlive a power cut, and the lock on a store's directory.
+//! Files that must outlive a power cut, and the lock on a store's directory.
 //!
 //! A file replaced here is found after a crash either as it was or as it was to be.
 
-use std::fs::{self, DirBuilder, File, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// Syncs a directory, so that what was created, renamed or removed in it stays so.
-pub(super) fn sync_dir(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
-}
-
-/// Makes a directory only its owner may enter, with the parents it lacks, durably.
-pub(super) fn create_dir(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    let parent = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent.to_path_buf(),
-        _ => PathBuf::from("."),
-    };
-    create_dir(&parent)?;
-    match DirBuilder::new().mode(0o700).create(path) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
-    }
-    sync_dir(path)?;
-    sync_dir(&parent)
-}
+use crate::store::folder;
 
 /// Where [`stage`] puts what [`publish`] will name `file`.
 pub(super) fn staged(file: &Path) -> PathBuf {
@@ -46,7 +25,7 @@ pub(super) fn stage(file: &Path, content: &[u8]) -> io::Result<()> {
 /// two a power cut would leave.
 pub(super) fn publish(file: &Path) -> io::Result<()> {
     fs::rename(staged(file), file)?;
-    sync_dir(file.parent().unwrap_or(Path::new(".")))
+    folder::sync(file.parent().unwrap_or(Path::new(".")))
 }
 
 /// Removes a file that may not be there.
@@ -54,6 +33,14 @@ pub(super) fn remove_file(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         result => result,
+    }
+}
+
+/// Fails if the file has no name any more: it can be written and synced as ever, and goes with the process.
+pub(super) fn assert_named(file: &File) -> io::Result<()> {
+    match file.metadata()?.nlink() {
+        0 => Err(io::Error::other("it was removed while it was in use")),
+        _ => Ok(()),
     }
 }
 
@@ -94,18 +81,17 @@ impl DirLock {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
     #[test]
-    fn directories_are_private_and_made_with_their_parents() {
+    fn a_file_that_was_removed_is_noticed() {
         let root = tempfile::tempdir().unwrap();
-        let path = root.path().join("a/b");
-        create_dir(&path).unwrap();
-        create_dir(&path).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
-        assert_eq!(fs::metadata(root.path().join("a")).unwrap().permissions().mode() & 0o777, 0o700);
+        let path = root.path().join("rows");
+        let file = File::create(&path).unwrap();
+        assert_named(&file).unwrap();
+        fs::remove_file(&path).unwrap();
+        file.sync_all().unwrap();
+        assert_named(&file).unwrap_err();
     }
 
     #[test]

@@ -13,11 +13,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Error;
 use super::engine::{Engine, EngineKind, Fault, Room, Rows, guarded};
-use super::files::{self, DirLock};
+use super::files::DirLock;
 use super::redb::RedbEngine;
 use super::row::{Change, Key, RowId, Space};
 use super::sled::SledEngine;
 use super::tally::{self, Tally};
+use crate::store::folder;
 
 /// What the opening's check brings into memory at once.
 const CHECK_ROOM: Room = Room { rows: 512, bytes: 1 << 20 };
@@ -50,7 +51,7 @@ impl Generation {
     pub fn create(dir: &Path, number: u64, make: Make, lock: Arc<DirLock>) -> Result<Self, Error> {
         let path = path(dir, number);
         let directory = Directory { path: path.clone(), holds: AtomicBool::new(false) };
-        let made = remove(&path).and_then(|()| files::create_dir(&path)).map_err(Fault::from);
+        let made = remove(&path).and_then(|()| folder::make(&path)).map_err(Fault::from);
         let engine = made.and_then(|()| guarded(|| make.create(&path))).map_err(|f| blame(&path, f))?;
         let this = Self { engine, directory, number, lock };
         this.commit(Change::new(), Tally::default())?;

@@ -10,13 +10,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::engine::EngineKind;
-use super::files::{self, DirLock};
+use super::files::DirLock;
 use super::format::{self, Format};
 use super::generation::{self, Generation, Make};
 use super::generational::Generational;
 use super::mark::Mark;
 use super::tally::Tally;
 use super::{Error, Log};
+use crate::store::folder;
 
 /// What an engine may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +35,7 @@ impl Default for Options {
 /// Opens the store in `dir`, or makes one there if nothing is.
 pub fn open(dir: &Path, engine: EngineKind, options: Options) -> Result<Box<dyn Log>, Error> {
     let make = Make { kind: engine, cache_bytes: options.cache_bytes };
-    files::create_dir(dir).map_err(|error| failed(dir, &error))?;
+    folder::make(dir).map_err(|error| failed(dir, &error))?;
     let lock = DirLock::take(dir).map_err(|error| failed(dir, &error))?;
     let lock = Arc::new(lock.ok_or_else(|| Error::Locked { path: dir.to_path_buf() })?);
     let mark = Mark::open(dir).map_err(|error| failed(dir, &error))?;
@@ -85,6 +86,9 @@ fn reopen(
     lock: Arc<DirLock>,
     mark: &Mark,
 ) -> Result<(Generation, Tally), Error> {
+    // A killed process may have named this generation and not synced the name: without it the old one counts,
+    // so that one must be whole until the name is on the disk.
+    folder::sync(dir).map_err(|error| failed(dir, &error))?;
     let (generation, tally) = Generation::open(dir, number, make, lock)?;
     let acknowledged = mark.read();
     if tally.appends < acknowledged {
@@ -101,7 +105,7 @@ fn remove_leftovers(dir: &Path, held: u64) -> io::Result<()> {
     for number in generation::list(dir)?.into_iter().filter(|number| *number != held) {
         generation::remove(&generation::path(dir, number))?;
     }
-    files::sync_dir(dir)
+    folder::sync(dir)
 }
 
 fn failed(path: &Path, error: &io::Error) -> Error {

@@ -13,12 +13,15 @@ use ::redb::{Database, ReadableDatabase, TableDefinition};
 use super::engine::{Engine, Fault, Room, Rows};
 use super::files;
 use super::row::{Change, Key};
+use crate::store::folder;
 
 const FILE: &str = "rows.redb";
 const ROWS: TableDefinition<'_, &Key, &[u8]> = TableDefinition::new("rows");
 
 pub(super) struct RedbEngine {
     db: Database,
+    /// A handle of our own on the file.
+    file: File,
 }
 
 fn fault(error: impl Into<::redb::Error>) -> Fault {
@@ -44,9 +47,10 @@ impl RedbEngine {
         let write = db.begin_write().map_err(fault)?;
         write.open_table(ROWS).map_err(fault)?;
         write.commit().map_err(fault)?;
-        File::open(&file)?.sync_all()?;
-        files::sync_dir(path)?;
-        Ok(Self { db })
+        let file = File::open(&file)?;
+        file.sync_all()?;
+        folder::sync(path)?;
+        Ok(Self { db, file })
     }
 
     /// Opens what [`RedbEngine::create`] made, and checks every page of it.
@@ -60,8 +64,11 @@ impl RedbEngine {
             }
             Err(error) => return Err(error.into()),
         }
+        // What a killed process wrote and never synced is seen now, and is answered for from now on.
+        let synced = File::open(&file)?;
+        synced.sync_all()?;
         let db = builder(cache_bytes).set_check_integrity_on_open(true).open(&file).map_err(fault)?;
-        Ok(Self { db })
+        Ok(Self { db, file: synced })
     }
 
     fn table(&self) -> Result<::redb::ReadOnlyTable<&'static Key, &'static [u8]>, Fault> {
@@ -81,7 +88,8 @@ impl Engine for RedbEngine {
                 };
             }
         }
-        write.commit().map_err(fault)
+        write.commit().map_err(fault)?;
+        Ok(files::assert_named(&self.file)?)
     }
 
     fn read(&self, key: &Key) -> Result<Option<Vec<u8>>, Fault> {

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use super::engine::{Engine, Fault, Room, Rows};
 use super::files;
 use super::row::{Change, Key, ROW_BYTES_MAX};
+use crate::store::folder;
 
 const SEGMENT_BYTES: usize = 512 * 1024;
 /// What sled writes into `conf` for this configuration; four bytes of checksum follow.
@@ -46,7 +47,7 @@ impl SledEngine {
         for file in ["conf", "db", "blobs"] {
             File::open(path.join(file))?.sync_all()?;
         }
-        files::sync_dir(path)?;
+        folder::sync(path)?;
         Self::over(db, path)
     }
 
@@ -54,11 +55,14 @@ impl SledEngine {
     /// is refused before sled sees it.
     pub fn open(path: &Path, cache_bytes: u64) -> Result<Self, Fault> {
         check_files(path)?;
+        remove_half_snapshots(path)?;
         let sync = File::options().read(true).write(true).open(path.join("db"))?;
+        // What a killed process wrote and never synced is seen now, and is answered for from now on.
+        sync.sync_all()?;
         await_unlocked(&sync);
         let db = config(path, cache_bytes).open()?;
         // Recovery may have renamed a snapshot into place, and sled syncs no directory.
-        files::sync_dir(path)?;
+        folder::sync(path)?;
         Self::over(db, path)
     }
 
@@ -67,9 +71,16 @@ impl SledEngine {
         Ok(Self { db, sync, blobs: path.join("blobs") })
     }
 
+    /// Keeps the last handle from ever being dropped: sled would write and sync once more, and panic where that
+    /// fails. The process ends soon.
+    fn leave_alone(&self) {
+        std::mem::forget(self.db.clone());
+    }
+
     fn make_durable(&self) -> Result<(), Fault> {
         self.db.flush()?;
-        Ok(self.sync.sync_data()?)
+        self.sync.sync_data()?;
+        Ok(files::assert_named(&self.sync)?)
     }
 }
 
@@ -82,8 +93,8 @@ impl Engine for SledEngine {
                 None => batch.remove(key),
             }
         }
-        self.db.apply_batch(batch)?;
-        self.make_durable()?;
+        let applied = self.db.apply_batch(batch).map_err(Fault::from);
+        applied.and_then(|()| self.make_durable()).inspect_err(|_| self.leave_alone())?;
         if may_make_blob(change) { refuse_blobs(&self.blobs) } else { Ok(()) }
     }
 
@@ -148,6 +159,20 @@ fn check_files(path: &Path) -> Result<(), Fault> {
     refuse_blobs(&path.join("blobs"))
 }
 
+/// Removes snapshots that sled has not finished. It makes them at each opening, under another name first, and
+/// at the next opening takes the half one for the newest, finds it corrupt and gives up.
+fn remove_half_snapshots(path: &Path) -> Result<(), Fault> {
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with("snap.") && name.ends_with(".generating") {
+            files::remove_file(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 /// Whether to look for blobs after `change`. Rows of the lengths that are written make none, which a build
 /// for tests does not take for granted.
 fn may_make_blob(change: &Change<'_>) -> bool {
@@ -170,5 +195,24 @@ fn await_unlocked(file: &File) {
             return;
         }
         std::thread::yield_now();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CACHE_BYTES: u64 = 1 << 20;
+
+    #[test]
+    fn a_snapshot_that_sled_never_finished_is_no_damage() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("rows");
+        drop(SledEngine::create(&path, CACHE_BYTES).unwrap());
+        for half in ["", "less than a snapshot", "longer than its checksum, which is not that of these bytes"]
+        {
+            fs::write(path.join("snap.FFFFFFFFFFFFFFFF.generating"), half).unwrap();
+            drop(SledEngine::open(&path, CACHE_BYTES).unwrap());
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use super::{Error, Shared, lock};
-use crate::store::log::{SpaceBound, should_compact};
+use crate::store::log::should_compact;
 
 /// How long a look at the disk holds while there is far more than enough.
 const LOOK_HOLDS: Duration = Duration::from_millis(100);
@@ -65,7 +65,7 @@ impl Shared {
 
     pub(super) fn compact_if_due(&self) -> Result<bool, Error> {
         let stats = self.log.stats()?;
-        if !should_compact(&stats, &SpaceBound::default()) {
+        if !should_compact(&stats, &self.options.space) {
             return Ok(false);
         }
         if let Some(free_bytes) = (self.free_bytes)() {

@@ -52,6 +52,7 @@ impl Bench {
             dedupe_keep: Duration::from_secs(3600),
             cache_bytes: 1 << 20,
             checkpoint_bytes_min: self.checkpoint_bytes_min,
+            ..Options::default()
         };
         let free_bytes = Arc::clone(&self.free_bytes);
         let around = Surroundings {

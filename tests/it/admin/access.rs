@@ -1,6 +1,9 @@
 //! Who may ask what, and that every refusal is a problem that says what to mend.
 
+use std::time::Duration;
+
 use camino_broker::http::Code;
+use camino_broker::testing::clock::ManualClock;
 use http::Method;
 
 use crate::app::Setup;
@@ -46,13 +49,16 @@ fn method(name: &str) -> Method {
 
 #[tokio::test]
 async fn every_route_needs_a_key_with_its_scope() {
-    let app = Setup::new().endpoint("mancha", "http://127.0.0.1:9/").start().await;
+    let clock = ManualClock::default();
+    let app = Setup::on(clock.clone()).endpoint("mancha", "http://127.0.0.1:9/").start().await;
     let admin = app.desk();
     let (_, reads) = admin.make_key("read", None).await;
     let (_, operates) = admin.make_key("operate", None).await;
     let (_, administers) = admin.make_key("admin", None).await;
     let (_, posts) = admin.make_key("events:write", Some("colectiva")).await;
     for (name, path, scope) in ROUTES {
+        // A minute each, so that no wrong key is one too many.
+        clock.advance(Duration::from_mins(1));
         let bare = app.client.ask(method(name), path, &Vec::new(), "").await;
         bare.problem(401, "key.missing");
         assert_eq!(bare.header("www-authenticate"), Some("Bearer"), "{name} {path}");

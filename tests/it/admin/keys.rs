@@ -7,7 +7,8 @@ use camino_broker::testing::clock::ManualClock;
 use http::Method;
 use serde_json::json;
 
-use crate::app::Setup;
+use crate::app::{Setup, TestApp};
+use crate::client::Answer;
 use crate::desk::{each, names};
 
 #[tokio::test]
@@ -81,4 +82,39 @@ async fn keys_are_paged() {
     let pages = desk.pages("/v1/keys?limit=2").await;
     assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 1]);
     assert_eq!(each(&pages.concat(), "keyId"), each(&all, "keyId"));
+}
+
+/// Asks with a wrong key, each time another.
+async fn guess(app: &TestApp, n: u32) -> Answer {
+    app.desk_of(&format!("cmn_guess_{n}")).ask(Method::GET, "/v1/keys", "").await
+}
+
+#[tokio::test]
+async fn guesses_past_20_a_minute_are_429_while_a_valid_key_is_never_refused() {
+    let clock = ManualClock::default();
+    let app = Setup::on(clock.clone()).start().await;
+    for n in 0..20 {
+        guess(&app, n).await.problem(401, "key.missing");
+    }
+    for n in 20..100 {
+        let wait = guess(&app, n).await.later(429, "key.slowed");
+        assert!((1..=60).contains(&wait), "{wait}");
+    }
+    app.desk().get("/v1/keys").await;
+    // Who brings no key guesses nothing.
+    app.get("/v1/keys").await.problem(401, "key.missing");
+    clock.advance(Duration::from_mins(1));
+    guess(&app, 101).await.problem(401, "key.missing");
+}
+
+#[tokio::test]
+async fn a_revoked_and_an_expired_key_count_as_guesses() {
+    let clock = ManualClock::default();
+    let app = Setup::on(clock.clone()).start().await;
+    let (id, key) = app.desk().make_key("read", None).await;
+    app.desk().ask(Method::DELETE, &format!("/v1/keys/{id}"), "").await.taken(200);
+    for _ in 0..20 {
+        app.desk_of(&key).refused("/v1/stats", 401, "key.missing").await;
+    }
+    app.desk_of(&key).refused("/v1/stats", 429, "key.slowed").await;
 }

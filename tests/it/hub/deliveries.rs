@@ -130,7 +130,9 @@ async fn a_contact_has_a_timeline_and_people_change_what_no_event_says() {
     let marked = desk.get(&path).await;
     assert!(marked["deletionRequestedAt"].is_string());
     let audit = desk.items("/v1/audit").await;
-    assert_eq!(each(&audit[..2], "action"), ["crm.request_deletion", "crm.receivable"]);
+    let mut changes = each(&audit, "action");
+    changes.retain(|action| action.starts_with("crm."));
+    assert_eq!(changes, ["crm.request_deletion", "crm.receivable"]);
     let events = desk.until_items("/v1/events?source=camino", 1).await;
     assert_eq!(events[0]["eventType"], "account.deletion_requested");
 }

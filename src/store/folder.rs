@@ -1,0 +1,96 @@
+//! Folders and files that must be on the disk before anything in them counts.
+//!
+//! A process that was killed leaves its unsynced writes and names to be seen by the next one, which must not
+//! answer for them, or remove what they stand for, until they are synced. Never removes anything. A crash in here leaves a folder that
+//! is made again or synced again.
+
+use std::ffi::OsStr;
+use std::fs::{DirBuilder, File};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+/// Syncs a folder, so that what was created, renamed or removed in it stays so.
+pub(super) fn sync(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Makes a folder that only its owner may enter, with the parents it lacks, durably. One that is there is made
+/// durable: whoever made it may have been killed before that.
+pub fn make(path: &Path) -> io::Result<()> {
+    let parent = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    if path.is_dir() {
+        return match sync(parent) {
+            // Above a mount or another's folder: that one was not made here.
+            Err(error)
+                if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) =>
+            {
+                Ok(())
+            }
+            result => result,
+        };
+    }
+    make(parent)?;
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    sync(path)?;
+    sync(parent)
+}
+
+/// Syncs a SQLite file, its log of changes and its folder, as far as they are there, before it is opened.
+pub(super) fn sync_database(path: &Path) -> io::Result<()> {
+    let mut log = path.as_os_str().to_owned();
+    log.push(OsStr::new("-wal"));
+    for file in [path.to_path_buf(), PathBuf::from(log)] {
+        match File::open(file) {
+            Ok(file) => file.sync_all()?,
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    match path.parent() {
+        Some(folder) if folder.is_dir() => sync(folder),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn folders_are_private_and_made_with_their_parents() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("a/b");
+        make(&path).unwrap();
+        make(&path).unwrap();
+        for made in [path, root.path().join("a")] {
+            assert_eq!(
+                fs::metadata(&made).unwrap().permissions().mode() & 0o777,
+                0o700,
+                "{}",
+                made.display()
+            );
+        }
+    }
+
+    #[test]
+    fn a_database_is_synced_with_what_belongs_to_it_or_without() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("journal.db");
+        sync_database(&path).unwrap();
+        for file in ["journal.db", "journal.db-wal"] {
+            fs::write(root.path().join(file), "x").unwrap();
+            sync_database(&path).unwrap();
+        }
+        sync_database(&root.path().join("nowhere/journal.db")).unwrap();
+    }
+}
