@@ -1,7 +1,7 @@
 //! The `camino` binary: hands its arguments to the command line and exits with its code.
 
-/// A delivery makes some fifty small allocations, on one thread, that end on another: what the system's
-/// allocator is slow at (docs/performance.md).
+/// What a delivery allocates on one thread is freed on another, which the system's allocator is slow at
+/// (docs/adr/0012-mimalloc.md).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -1,8 +1,8 @@
 //! Folders and files that must be on the disk before anything in them counts.
 //!
-//! A process that was killed leaves its unsynced writes and names to be seen by the next one, which must not
-//! answer for them, or remove what they stand for, until they are synced. Never removes anything. A crash in here leaves a folder that
-//! is made again or synced again.
+//! A process that was killed leaves its unsynced writes and names to be seen by the next one, which must
+//! not answer for them, or remove what they stand for, until they are synced. Never removes anything. A
+//! crash in here leaves a folder that is made again or synced again.
 
 use std::ffi::OsStr;
 use std::fs::{DirBuilder, File};
@@ -35,8 +35,9 @@ pub fn make(path: &Path) -> io::Result<()> {
     }
     make(parent)?;
     match DirBuilder::new().mode(0o700).create(path) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
+        // Somebody else has just made it; a file of that name is no folder.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => {}
+        made => made?,
     }
     sync(path)?;
     sync(parent)
