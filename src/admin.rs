@@ -10,6 +10,7 @@ mod dismissal;
 mod endpoints;
 mod filters;
 pub mod health;
+mod hub;
 mod idempotency;
 mod journal;
 mod keys;
@@ -31,6 +32,7 @@ use crate::domain::id::AppSlug;
 use crate::http::failures::Failures;
 use crate::http::key;
 use crate::http::problem::{Code, Problem};
+use crate::hub::Hub;
 use crate::outbox::Intake;
 use crate::runtime::clock::Clock;
 use crate::runtime::entropy::Entropy;
@@ -54,6 +56,8 @@ pub struct Parts {
     pub intake: Intake,
     /// Events, deliveries, attempts.
     pub journal: Arc<Reader>,
+    /// Organizations, contacts, and what happened to them.
+    pub hub: Arc<Hub>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// For new keys and secrets.
@@ -124,14 +128,26 @@ impl Admin {
             .route("/v1/registry/apps/{id}", get(registry::app))
             .route("/v1/registry/events", get(registry::events))
             .route("/v1/registry/events/{id}", get(registry::event))
+            .merge(hub::routes())
             .layer(recorded)
             .layer(once)
             .layer(keyed)
             .with_state(self)
     }
 
-    /// Whoever calls, if the presented key allows `scope`.
+    /// Whoever calls, if the presented key allows `scope` over everybody's things.
     fn allow(&self, headers: &HeaderMap, scope: Scope) -> Result<Arc<Principal>, Problem> {
+        let caller = self.allow_own(headers, scope)?;
+        if caller.organizations.is_some() {
+            let detail =
+                "this key is bound to organizations, and opens nothing but what is theirs below /api";
+            return Err(Problem::new(Code::ScopeMissing, detail));
+        }
+        Ok(caller)
+    }
+
+    /// Whoever calls, if the presented key allows `scope`, perhaps only over some organizations' things.
+    fn allow_own(&self, headers: &HeaderMap, scope: Scope) -> Result<Arc<Principal>, Problem> {
         let caller = self.caller(headers)?;
         if caller.allows(scope) {
             return Ok(caller);

@@ -7,9 +7,11 @@ mod gauges;
 mod gone;
 mod housekeeping;
 mod lifecycle;
+pub mod rebuild;
 mod routes;
 pub mod signals;
 mod stores;
+pub mod subscribers;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -24,10 +26,14 @@ use crate::admin::health::Health;
 use crate::admin::steering::Steering;
 use crate::admin::{Admin, Parts as AdminParts};
 use crate::config::Config;
+use crate::deliver::Ways;
 use crate::deliver::http::{HttpSink, Options as SinkOptions};
+use crate::deliver::internal::{self, Inbound};
 use crate::dispatch::{Dispatcher, Parts as DispatchParts};
 use crate::domain::id::AppSlug;
 use crate::http::server::{Bounds, Server, TlsError};
+use crate::hub::relay::Relay;
+use crate::hub::{self, Hub};
 use crate::ingest::{Ingest, KeyCheck, Parts as IngestParts};
 use crate::outbox::Intake;
 use crate::outbox::directory::{Directory, Snapshot};
@@ -71,6 +77,12 @@ pub enum Error {
     /// The journal.
     #[error(transparent)]
     Journal(#[from] store::journal::Error),
+    /// The hub.
+    #[error(transparent)]
+    Hub(#[from] hub::Error),
+    /// The hub could not be rebuilt.
+    #[error(transparent)]
+    Rebuild(#[from] hub::rebuild::Failure),
     /// The first administrator's key.
     #[error(transparent)]
     AdminKey(#[from] store::control::admin_file::Error),
@@ -130,6 +142,14 @@ pub struct App {
     admin: Admin,
     journal_writer: Writer,
     journal: Arc<Reader>,
+    inside: Inside,
+}
+
+/// The hub, and what runs it.
+struct Inside {
+    hub: Arc<Hub>,
+    inbound: Inbound,
+    relay: Relay,
 }
 
 impl App {
@@ -140,17 +160,19 @@ impl App {
         let catalog = CatalogHandle::new(registry::load::load(&registry_source(&config))?);
         let (tls, listener) = (certificate::load(&config)?, listen(&config).await?);
         let address = listener.local_addr().unwrap_or(config.server.listen);
-        let Stores { outbox, control, journal_writer, journal } = stores::open(&config, &ports, &metrics)?;
+        let Stores { outbox, control, journal_writer, journal, hub } =
+            stores::open(&config, &ports, &metrics)?;
         let directory = Directory::new(Snapshot::new(&config, &control.overlays()?));
         let config = Arc::new(config);
         let draining = Arc::new(AtomicBool::new(false));
         let tasks = Tasks::new();
         let (gone_in, gone) = mpsc::channel(GONE_MAX);
+        let (internal, inbound) = internal::pair(Arc::clone(&ports.clock));
         let sink = Arc::new(sink(&config, &ports)?);
         let (dispatcher, dispatch) = Dispatcher::new(DispatchParts {
             outbox: Arc::clone(&outbox),
             directory: directory.clone(),
-            sink: Arc::<HttpSink>::clone(&sink),
+            sink: Arc::new(Ways { http: Arc::clone(&sink), internal }),
             clock: Arc::clone(&ports.clock),
             entropy: Arc::clone(&ports.entropy),
             tasks: tasks.clone(),
@@ -160,14 +182,9 @@ impl App {
         });
         let intake =
             Intake { store: Arc::clone(&outbox), catalog: catalog.clone(), directory: directory.clone() };
-        let ingest = Ingest::new(IngestParts {
-            intake: intake.clone(),
-            settings: config.ingest.clone(),
-            clock: Arc::clone(&ports.clock),
-            metrics: Arc::clone(&metrics),
-            keys: key_check(Arc::clone(&control)),
-            draining: Arc::clone(&draining),
-        });
+        let inside = Inside { relay: relay(&hub, &intake, &journal, &ports, &metrics), hub, inbound };
+        let keys = key_check(Arc::clone(&control));
+        let ingest = ingest(&config, &ports, &metrics, (intake.clone(), keys, Arc::clone(&draining)));
         let steering =
             Steering { config: Arc::clone(&config), control: Arc::clone(&control), directory, dispatch };
         let admin = Admin::new(AdminParts {
@@ -175,6 +192,7 @@ impl App {
             steering: steering.clone(),
             intake,
             journal: Arc::clone(&journal),
+            hub: Arc::clone(&inside.hub),
             clock: Arc::clone(&ports.clock),
             entropy: Arc::clone(&ports.entropy),
             tasks: tasks.clone(),
@@ -200,6 +218,7 @@ impl App {
             admin,
             journal_writer,
             journal,
+            inside,
         })
     }
 
@@ -212,6 +231,40 @@ impl App {
     pub fn stopper(&self) -> tokio_util::sync::CancellationToken {
         self.tasks.soft()
     }
+}
+
+/// The way of what the hub emits.
+fn relay(
+    hub: &Arc<Hub>,
+    intake: &Intake,
+    journal: &Arc<Reader>,
+    ports: &Ports,
+    metrics: &Arc<Metrics>,
+) -> Relay {
+    Relay {
+        hub: Arc::clone(hub),
+        intake: intake.clone(),
+        journal: Arc::clone(journal),
+        clock: Arc::clone(&ports.clock),
+        metrics: Arc::clone(metrics),
+    }
+}
+
+/// The way in for events.
+fn ingest(
+    config: &Config,
+    ports: &Ports,
+    metrics: &Arc<Metrics>,
+    (intake, keys, draining): (Intake, KeyCheck, Arc<AtomicBool>),
+) -> Ingest {
+    Ingest::new(IngestParts {
+        intake,
+        settings: config.ingest.clone(),
+        clock: Arc::clone(&ports.clock),
+        metrics: Arc::clone(metrics),
+        keys,
+        draining,
+    })
 }
 
 fn health(draining: &Arc<AtomicBool>, outbox: &Arc<Outbox>, metrics: &Arc<Metrics>) -> Health {

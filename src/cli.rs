@@ -10,6 +10,7 @@ mod demo;
 mod explain;
 mod failure;
 mod folder;
+mod hub;
 mod input;
 mod keys;
 mod output;
@@ -60,6 +61,9 @@ enum Verb {
     Send(send::Args),
     /// Say whether a request proves where it comes from, and if not, why.
     Verify(verify::Args),
+    /// Rebuild the hub from the journal, with the broker stopped.
+    #[command(subcommand)]
+    Hub(hub::Verb),
     /// Look at a registry, check it, compare it, write it out.
     #[command(subcommand)]
     Registry(registry::Verb),
@@ -85,6 +89,7 @@ pub fn run() -> ExitCode {
         Verb::BenchWorker(args) => bench::work(&args),
         Verb::Send(args) => send::run(&args, config),
         Verb::Verify(args) => verify::run(&args),
+        Verb::Hub(verb) => hub::run(&verb, config),
         Verb::Registry(verb) => registry::run(verb, config),
     };
     outcome.unwrap_or_else(|error| {

@@ -17,8 +17,11 @@ use crate::domain::outcome::Outcome;
 
 mod endpoint;
 pub mod http;
+pub mod internal;
+mod turn;
 
-pub use endpoint::{Endpoint, LiveSecrets, SecretSet};
+pub use endpoint::{Address, Endpoint, LiveSecrets, SecretSet, Target};
+pub use turn::Turn;
 
 /// Longest part of a receiver's answer that is kept, in bytes.
 pub const EXCERPT_BYTES_MAX: usize = 2 * 1024;
@@ -26,6 +29,8 @@ pub const EXCERPT_BYTES_MAX: usize = 2 * 1024;
 /// Everything one attempt needs.
 #[derive(Clone)]
 pub struct Attempt {
+    /// The event's place in the order of acceptance.
+    pub seq: u64,
     /// The delivery this is an attempt of.
     pub delivery_id: DeliveryId,
     /// The event's id, as its sender gave it.
@@ -40,6 +45,8 @@ pub struct Attempt {
     pub correlation_id: CorrelationId,
     /// 1 for the first attempt.
     pub attempt: u32,
+    /// `X-Tenant-Id` as the sender gave it.
+    pub tenant: Option<String>,
     /// The bytes as they were received.
     pub body: Bytes,
     /// The `webhook-id`: the event's id, or a new one for a replay as new.
@@ -52,6 +59,8 @@ pub struct Attempt {
     pub traceparent: Option<String>,
     /// Where to, and how.
     pub endpoint: Arc<Endpoint>,
+    /// Its place among the attempts of a receiver that keeps their order.
+    pub turn: Option<Turn>,
 }
 
 /// Without the body, which is somebody's data.
@@ -85,8 +94,46 @@ pub struct Report {
     pub secret_index: u8,
 }
 
+impl Report {
+    /// Nothing was sent, for a reason of ours.
+    pub fn unsent(error: &str, duration: Duration) -> Self {
+        let (outcome, error) = (Outcome::Unsent, Some(error.to_owned()));
+        Self { outcome, status: None, error, excerpt: None, duration, secret_index: 0 }
+    }
+}
+
 /// Takes attempts: over HTTP, or inside this process.
 pub trait Sink: Send + Sync + 'static {
+    /// The place of the attempt that comes next, at a receiver that takes events in the order in which this
+    /// is called. Called once for each attempt, before its event is read.
+    fn turn(&self, _endpoint: &Endpoint) -> Option<Turn> {
+        None
+    }
+
     /// Tries once. Always resolves, within the endpoint's timeout.
     fn send(&self, attempt: Attempt) -> Pin<Box<dyn Future<Output = Report> + Send + '_>>;
+}
+
+/// All the ways there are: each endpoint's target names its own.
+pub struct Ways {
+    /// Across the network.
+    pub http: Arc<http::HttpSink>,
+    /// In this process.
+    pub internal: internal::InternalSink,
+}
+
+impl Sink for Ways {
+    fn turn(&self, endpoint: &Endpoint) -> Option<Turn> {
+        match endpoint.target {
+            Target::Http(_) => None,
+            Target::Internal => self.internal.turn(endpoint),
+        }
+    }
+
+    fn send(&self, attempt: Attempt) -> Pin<Box<dyn Future<Output = Report> + Send + '_>> {
+        match attempt.endpoint.target {
+            Target::Http(_) => self.http.send(attempt),
+            Target::Internal => self.internal.send(attempt),
+        }
+    }
 }

@@ -33,6 +33,7 @@ pub mod outbox;
 pub mod deliver;
 
 pub mod dispatch;
+pub mod hub;
 
 pub mod http;
 

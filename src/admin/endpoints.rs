@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{Admin, blocking, secret_shown};
 use crate::domain::breaker;
-use crate::domain::id::AppSlug;
+use crate::domain::id::{AppSlug, HUB};
 use crate::domain::secret::Secret;
 use crate::http::page::{List, Page};
 use crate::http::problem::{Code, Problem};
@@ -19,9 +19,6 @@ use crate::outbox::directory::{EndpointSettings, Participant};
 use crate::store::control;
 use crate::store::control::key::Scope;
 use crate::store::control::overlay::{Change, Overlay, Patch, Url};
-
-/// The broker's own slug.
-const HUB: &str = "camino";
 
 /// `GET /v1/endpoints`, by app.
 pub(super) async fn list(
@@ -57,6 +54,9 @@ pub(super) async fn patch(
     let caller = admin.allow(&headers, Scope::Admin)?;
     let app = known(&admin, &app)?;
     let patch: Patch = read(&body)?;
+    if app.is_hub() && !matches!(patch.url, Change::Keep) {
+        return Err(no_address());
+    }
     let entry = admin.entry(&caller, "endpoints.patch", app.as_str());
     steered(admin.parts.steering.change(&app, entry, move |overlay| overlay.apply(patch)).await)?;
     answer(&admin, &app)
@@ -162,6 +162,9 @@ pub(super) async fn rotate_secret(
 ) -> Result<Response, Problem> {
     let caller = admin.allow(&headers, Scope::Admin)?;
     let app = known(&admin, &app)?;
+    if app.is_hub() {
+        return Err(no_address());
+    }
     let wanted: Rotation = if body.is_empty() { Rotation::default() } else { read(&body)? };
     let secret = if let Some(text) = &wanted.secret {
         supplied(&admin, &app, text)?
@@ -260,12 +263,17 @@ fn registered(admin: &Admin, app: &str) -> Result<AppSlug, Problem> {
     let missing = || Problem::new(Code::NotFound, format!("there is no app `{app}` in the registry"));
     let slug = AppSlug::new(app).map_err(|_| missing())?;
     if app == HUB {
-        let detail = "the hub takes part by itself and has no endpoint";
-        return Err(Problem::new(Code::StateConflict, detail));
+        return Err(no_address());
     }
     let is_known = admin.parts.intake.catalog.current().app(app).is_some()
         || admin.parts.intake.directory.current().get(&slug).is_some();
     is_known.then_some(slug).ok_or_else(missing)
+}
+
+fn no_address() -> Problem {
+    let detail =
+        "the hub takes part by itself: it has no address and no secret, and can be paused and resumed";
+    Problem::new(Code::StateConflict, detail)
 }
 
 /// An app with an endpoint.
@@ -301,13 +309,13 @@ fn view(admin: &Admin, slug: &AppSlug, app: &Participant) -> Option<Value> {
     };
     Some(json!({
         "app": slug,
-        "url": endpoint.url.to_string(),
+        "url": endpoint.address().map(|address| address.url.to_string()),
         "state": endpoint.block.as_ref().map_or("active", |blocked| blocked.as_str()),
         "reason": endpoint.block.as_ref().map(|blocked| blocked.reason),
         "origin": if endpoint.overlaid { "overlay" } else { "config" },
         "breaker": lane.breaker.map_or("closed", breaker::State::as_str),
         "nextProbeAt": next_probe,
-        "secrets": endpoint.secrets.len(),
+        "secrets": endpoint.address().map_or(0, |address| address.secrets.len()),
         "echo": app.echo,
         "inFlightMax": endpoint.policy.in_flight_max,
         "ratePerSecond": endpoint.policy.rate_per_second,

@@ -60,7 +60,8 @@ impl Measured {
             bytes("outbox_live", stats.live_bytes);
             bytes("payloads", held);
         }
-        for (kind, file) in [("journal", JOURNAL_FILE), ("control", "control.db")] {
+        for (kind, file) in [("journal", JOURNAL_FILE), ("control", "control.db"), ("hub", crate::hub::FILE)]
+        {
             let files = [file.to_owned(), format!("{file}-wal")].map(|file| self.store.join(file));
             bytes(kind, files.iter().flat_map(std::fs::metadata).map(|file| file.len()).sum());
         }

@@ -10,9 +10,10 @@ use std::sync::atomic::Ordering;
 use tokio::sync::Notify;
 
 use super::signals::{Asked, Signals};
-use super::{App, Error, certificate, gauges, gone, housekeeping, registry_source};
+use super::{App, Error, Inside, certificate, gauges, gone, housekeeping, registry_source};
 use crate::admin::carry_out_replays;
 use crate::config::Config;
+use crate::domain::id::AppSlug;
 use crate::registry::handle::CatalogHandle;
 use crate::registry::watch::Watch;
 use crate::runtime::task::{TaskKind, Tasks};
@@ -84,9 +85,16 @@ impl App {
         let mut writer = self.journal_writer;
         let (tail, tail_clock, until) = (Arc::clone(&outbox), Arc::clone(&clock), recorder.soft());
         let journal = &self.config.journal;
-        let retention = Retention { keep_events: journal.retention, keep_dead: journal.retention_dead };
+        let retention = Retention {
+            keep_events: journal.retention,
+            keep_dead: journal.retention_dead,
+            keep_for: Some((AppSlug::hub(), journal.retention_hub)),
+        };
         recorder
             .thread(TaskKind::Journal, move || writer.run(&tail, tail_clock.as_ref(), &retention, &until))?;
+        let Inside { hub, inbound, relay } = self.inside;
+        tasks.thread(TaskKind::Hub, move || inbound.run(hub.as_ref()))?;
+        tasks.spawn(TaskKind::Relay, relay.run());
         tasks.spawn(TaskKind::Dispatcher, self.dispatcher.run());
         let sink = self.sink;
         tasks.spawn(TaskKind::Connections, async move { sink.close_idle().await });

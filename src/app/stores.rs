@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::subscribers::subscribers;
 use super::{Error, Ports};
 use crate::config::{Config, Engine};
+use crate::hub::Hub;
 use crate::store::control::Control;
 use crate::store::control::sealing::{Sealed, Sealing};
 use crate::store::folder;
@@ -26,6 +28,7 @@ pub(super) struct Stores {
     pub(super) control: Arc<Control>,
     pub(super) journal_writer: Writer,
     pub(super) journal: Arc<Reader>,
+    pub(super) hub: Arc<Hub>,
 }
 
 /// Opens all of it; the outbox first, whose lock keeps other processes out.
@@ -33,11 +36,12 @@ pub(super) fn open(config: &Config, ports: &Ports, metrics: &Arc<Metrics>) -> Re
     let outbox = Arc::new(outbox(config, ports, metrics)?);
     let control = Arc::new(control(config, ports, metrics)?);
     let (journal_writer, journal) = journal::open(&config.store.path.join(JOURNAL_FILE))?;
-    Ok(Stores { outbox, control, journal_writer, journal: Arc::new(journal) })
+    let hub = Arc::new(Hub::open(&config.store.path, subscribers(), Arc::clone(metrics))?);
+    Ok(Stores { outbox, control, journal_writer, journal: Arc::new(journal), hub })
 }
 
 /// Opens the outbox below `[store] path`.
-fn outbox(config: &Config, ports: &Ports, metrics: &Arc<Metrics>) -> Result<Outbox, Error> {
+pub(super) fn outbox(config: &Config, ports: &Ports, metrics: &Arc<Metrics>) -> Result<Outbox, Error> {
     let path = &config.store.path;
     folder::make(path).map_err(|reason| Error::StorePath { path: path.clone(), reason })?;
     let engine = match config.store.engine {

@@ -7,6 +7,7 @@ mod ledger;
 mod receiver;
 mod stage;
 mod story;
+mod timeline;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -160,7 +161,14 @@ impl Show {
                 }
             }
         }
-        self.end(began)
+        let told = tokio::select! {
+            told = timeline::show(self) => told?,
+            () = &mut patience => false,
+        };
+        self.end(began)?;
+        let mend = "the broker's log says what the hub refused";
+        let missing = || Failure::new("the hub does not show what it was given", mend).into();
+        told.then_some(()).ok_or_else(missing)
     }
 
     /// Tells whatever else arrives, until nobody asks any more.
@@ -211,7 +219,9 @@ impl Show {
             took,
         })?;
         let promised = deliveries(&json);
-        self.ledger.promise(&event_id, event_type, &promised);
+        // What the hub gets shows on the timeline.
+        let across: Vec<_> = promised.iter().filter(|(receiver, _)| !receiver.is_hub()).cloned().collect();
+        self.ledger.promise(&event_id, event_type, &across);
         let directory = Snapshot::new(&self.stage.config, &BTreeMap::new());
         for decided in admission::route(event, &source, &directory) {
             let delivery = promised.iter().find(|(receiver, _)| *receiver == decided.receiver);
@@ -230,9 +240,11 @@ impl Show {
         let (event_type, source) = SCENES[0];
         let secret = self.stage.config.apps.get(source).and_then(|app| app.signing_secrets.first());
         let secret = secret.map(Secret::reveal).unwrap_or_default();
+        let key = self.stage.config.server.admin_key.as_ref().map(Secret::reveal).unwrap_or_default();
         output::say(&format!(
             "\nThe broker stays up until Ctrl-C, and this goes on telling what arrives. Look around:\n  \
-             curl {url}/metrics\n  curl {url}/readyz\n  curl {url}/api/ecosystem/webhooks\n  \
+             curl {url}/metrics\n  \
+             curl -H 'Authorization: Bearer {key}' '{url}/api/crm/contacts?q=ana'\n  curl {url}/readyz\n  curl {url}/api/ecosystem/webhooks\n  \
              camino send --event {event_type} --source {source} --url {url} --secret {secret}"
         ));
     }

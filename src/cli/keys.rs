@@ -33,6 +33,9 @@ enum Action {
         /// The app that it may post events for, with events:write.
         #[arg(long, value_name = "APP")]
         source: Option<String>,
+        /// An organization whose things it sees, and nobody else's (repeatable); everybody's without it.
+        #[arg(long = "organization", value_name = "ID")]
+        organizations: Vec<String>,
         /// When it ends, such as 2027-01-01T00:00:00Z; never unless given.
         #[arg(long, value_name = "TIME")]
         expires_at: Option<String>,
@@ -50,10 +53,13 @@ enum Action {
 pub(super) fn run(args: &Args, config: Option<&Path>) -> anyhow::Result<ExitCode> {
     let broker = Broker::find(&args.broker, config)?;
     let answer = match &args.action {
-        Action::Create { name, scopes, source, expires_at } => {
+        Action::Create { name, scopes, source, organizations, expires_at } => {
             let mut body = json!({ "name": name, "scopes": scopes });
             if let Some(source) = source {
                 body["source"] = source.as_str().into();
+            }
+            if !organizations.is_empty() {
+                body["organizations"] = json!(organizations);
             }
             if let Some(time) = expires_at {
                 body["expiresAt"] = time.as_str().into();

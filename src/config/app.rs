@@ -15,13 +15,11 @@ use super::filter::Filter;
 use super::limit::{self, Fault};
 use super::{list, secret, unit};
 use crate::domain::address::{UrlError, parse_url};
-use crate::domain::id::AppSlug;
+use crate::domain::id::{AppSlug, HUB};
 use crate::domain::secret::Secret;
 
 /// Live secrets at once: the newest, and the one it replaces.
 const SECRETS_MAX: usize = 2;
-/// The broker's own slug.
-const HUB: &str = "camino";
 
 /// The settings of `[apps.<slug>]`.
 #[derive(Clone, Debug, Default, Deserialize)]

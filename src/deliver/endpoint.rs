@@ -1,4 +1,4 @@
-//! A receiver's address and the secrets it knows us by.
+//! A receiver: its address and the secrets it knows us by, or that it lives in this process.
 //!
 //! Fixed once made, except for one bit of memory: which of two live secrets the receiver takes. That bit
 //! is lost with the process or a reload, which costs one refused request.
@@ -18,14 +18,30 @@ use crate::domain::signature::Signer;
 pub struct Endpoint {
     /// The receiver.
     pub app: AppSlug,
-    /// An http or https URL, as `domain::address::parse_url` accepts it.
-    pub url: Uri,
-    /// What deliveries are signed with.
-    pub secrets: SecretSet,
+    /// Where that is.
+    pub target: Target,
     /// The longest an attempt may take, from the first look-up to the last byte.
     pub timeout: Duration,
     /// Statuses of 4xx that mean "later" at this receiver.
     pub retry_on: Vec<u16>,
+}
+
+/// Where an endpoint is.
+#[derive(Debug)]
+pub enum Target {
+    /// Across the network.
+    Http(Box<Address>),
+    /// In this process: the hub.
+    Internal,
+}
+
+/// An endpoint across the network.
+#[derive(Debug)]
+pub struct Address {
+    /// An http or https URL, as `domain::address::parse_url` accepts it.
+    pub url: Uri,
+    /// What deliveries are signed with.
+    pub secrets: SecretSet,
 }
 
 /// An endpoint's secrets: the usual ones, and those for single sources.

@@ -29,7 +29,7 @@ use self::connection::Connection;
 use self::connector::GuardedConnector;
 pub use self::connector::{Resolve, SystemResolver};
 use self::pool::{IDLE_TIMEOUT, Key, Pool};
-use super::{Attempt, EXCERPT_BYTES_MAX, Report, Sink};
+use super::{Address, Attempt, EXCERPT_BYTES_MAX, Report, Sink, Target};
 use crate::domain::outcome::{Answer, Failure, Outcome, classify};
 use crate::runtime::clock::Clock;
 
@@ -104,14 +104,17 @@ impl HttpSink {
     async fn attempt(&self, attempt: Attempt) -> Report {
         let started = self.clock.monotonic();
         let mut deadline = Deadline::new(self.clock.sleep(attempt.endpoint.timeout));
-        let secrets = attempt.endpoint.secrets.of(&attempt.source);
+        let Target::Http(address) = &attempt.endpoint.target else {
+            return Report::unsent("this receiver has no address", Duration::ZERO);
+        };
+        let secrets = address.secrets.of(&attempt.source);
         let mut secret_index = secrets.working();
-        let mut exchange = self.exchange(&attempt, secret_index, &mut deadline).await;
+        let mut exchange = self.exchange(&attempt, address, secret_index, &mut deadline).await;
         if exchange.is_denied()
             && let Some(other) = secrets.other_than(secret_index)
         {
             // In the middle of a rotation the receiver may know only the other one.
-            exchange = self.exchange(&attempt, other, &mut deadline).await;
+            exchange = self.exchange(&attempt, address, other, &mut deadline).await;
             secret_index = other;
             if matches!(exchange.answered, Ok(200..=299)) {
                 secrets.remember(other);
@@ -129,13 +132,20 @@ impl HttpSink {
         }
     }
 
-    async fn exchange(&self, attempt: &Attempt, secret_index: u8, deadline: &mut Deadline) -> Exchange {
-        let headers = match headers::headers(attempt, secret_index, self.clock.now()) {
+    async fn exchange(
+        &self,
+        attempt: &Attempt,
+        address: &Address,
+        secret_index: u8,
+        deadline: &mut Deadline,
+    ) -> Exchange {
+        let secrets = address.secrets.of(&attempt.source);
+        let headers = match headers::headers(attempt, secrets, secret_index, self.clock.now()) {
             Ok(headers) => headers,
             Err(error) => return Exchange::failed(Failure::Connect, error.to_string()),
         };
         // TLS looks at the name of the server before our own connector does.
-        let url = &attempt.endpoint.url;
+        let url = &address.url;
         if let Err(error) = connector::host(url, &self.allowed) {
             return Exchange::failed(error.failure(), error.to_string());
         }

@@ -38,7 +38,8 @@ impl Dispatcher {
             Action::Claim { lane, limit } => self.claim(lane, limit),
             Action::Send { lane, seq, attempt, probe } => {
                 let endpoint = self.lanes.get(usize::from(lane)).and_then(|served| served.endpoint.clone());
-                let order = attempt::Order { lane, seq, attempt, probe, endpoint };
+                let turn = endpoint.as_ref().and_then(|endpoint| self.parts.sink.turn(endpoint));
+                let order = attempt::Order { lane, seq, attempt, probe, endpoint, turn };
                 self.attempts.spawn(attempt::run(Arc::clone(&self.kit), order));
             }
             Action::Settle { lane, seq, progress, next } => {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Parts;
-use crate::deliver::{Attempt, Endpoint, Report, Sink};
+use crate::deliver::{Attempt, Endpoint, Report, Sink, Turn};
 use crate::domain::id::{AppSlug, CorrelationId, DeliveryId, EventId, EventType};
 use crate::domain::outcome::{Outcome, Reason};
 use crate::domain::scheduler::LaneId;
@@ -45,6 +45,7 @@ pub(super) struct Order {
     pub(super) attempt: u16,
     pub(super) probe: bool,
     pub(super) endpoint: Option<Arc<Endpoint>>,
+    pub(super) turn: Option<Turn>,
 }
 
 /// What was sent, and where to.
@@ -69,11 +70,12 @@ pub(super) struct Landed {
 }
 
 /// Makes the attempt.
-pub(super) async fn run(kit: Arc<Kit>, order: Order) -> Landed {
+pub(super) async fn run(kit: Arc<Kit>, mut order: Order) -> Landed {
     let started_at = kit.clock.now();
+    let turn = order.turn.take();
     match (load(&kit, order.seq).await, &order.endpoint) {
         (Ok(Some(event)), Some(endpoint)) => {
-            let attempt = attempt(&event, endpoint, order.attempt);
+            let attempt = Attempt { turn, ..attempt(&event, endpoint, order.attempt) };
             let delivery_id = attempt.delivery_id;
             let report = kit.sink.send(attempt).await;
             event::AttemptFinished {
@@ -117,6 +119,7 @@ fn attempt(event: &StoredEvent, endpoint: &Arc<Endpoint>, number: u16) -> Attemp
         DeliveryId::derive(&event.source, &event.event_id, receiver, 0)
     };
     Attempt {
+        seq: event.seq,
         delivery_id,
         event_id: event.event_id.clone(),
         event_type: event.event_type.clone(),
@@ -124,12 +127,14 @@ fn attempt(event: &StoredEvent, endpoint: &Arc<Endpoint>, number: u16) -> Attemp
         receiver: receiver.clone(),
         correlation_id: event.correlation.clone(),
         attempt: number.into(),
+        tenant: event.tenant.clone(),
         body: event.body.clone(),
         webhook_id: if as_new { delivery_id.to_string() } else { event.event_id.to_string() },
         idempotency_key: key.to_string(),
         replay_of: event.replay.map(|replay| replay.of),
         traceparent: event.traceparent.clone(),
         endpoint: Arc::clone(endpoint),
+        turn: None,
     }
 }
 
@@ -193,7 +198,7 @@ pub(super) fn test_event(
     now: Millis,
     entropy: [u8; 16],
 ) -> Option<Attempt> {
-    let source = AppSlug::new("camino").ok()?;
+    let source = AppSlug::hub();
     let event_id = EventId::new(&uuid::Builder::from_random_bytes(entropy).into_uuid().to_string()).ok()?;
     let body = serde_json::json!({
         "eventId": event_id,
@@ -205,11 +210,13 @@ pub(super) fn test_event(
     });
     let delivery_id = DeliveryId::derive(&source, &event_id, app, 0);
     Some(Attempt {
+        seq: 0,
         delivery_id,
         event_type: EventType::new("camino.endpoint_test").ok()?,
         receiver: app.clone(),
         correlation_id: CorrelationId::derive(&source, &event_id),
         attempt: 1,
+        tenant: None,
         body: body.to_string().into(),
         webhook_id: event_id.to_string(),
         idempotency_key: delivery_id.to_string(),
@@ -218,5 +225,6 @@ pub(super) fn test_event(
         source,
         event_id,
         endpoint,
+        turn: None,
     })
 }

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::deliver::{Endpoint, LiveSecrets, SecretSet};
+use crate::deliver::{Address, Endpoint, LiveSecrets, SecretSet, Target};
 use crate::domain::id::AppSlug;
 use crate::domain::secret::Secret;
-use crate::outbox::directory::{EndpointSettings, Snapshot};
+use crate::outbox::directory::{AddressSettings, EndpointSettings, Snapshot, TargetSettings};
 
 /// Whom a lane serves.
 #[derive(Clone, Debug)]
@@ -44,6 +44,15 @@ impl Endpoints {
 }
 
 fn build(app: &AppSlug, settings: &EndpointSettings) -> Option<Endpoint> {
+    let target = match &settings.target {
+        TargetSettings::Http(address) => Target::Http(Box::new(signed(address)?)),
+        TargetSettings::Internal => Target::Internal,
+    };
+    let (timeout, retry_on) = (settings.timeout, settings.retry_on.clone());
+    Some(Endpoint { app: app.clone(), target, timeout, retry_on })
+}
+
+fn signed(settings: &AddressSettings) -> Option<Address> {
     let by_source = &settings.secrets_by_source;
     let usual = if settings.secrets.is_empty() { by_source.values().next()? } else { &settings.secrets };
     let mut secrets = SecretSet::new(LiveSecrets::from_list(usual.clone())?);
@@ -52,22 +61,23 @@ fn build(app: &AppSlug, settings: &EndpointSettings) -> Option<Endpoint> {
             secrets = secrets.with_source(source.clone(), own);
         }
     }
-    Some(Endpoint {
-        app: app.clone(),
-        url: settings.url.clone(),
-        secrets,
-        timeout: settings.timeout,
-        retry_on: settings.retry_on.clone(),
-    })
+    Some(Address { url: settings.url.clone(), secrets })
 }
 
 fn same(old: &EndpointSettings, new: &EndpointSettings) -> bool {
+    let is_same_target = match (&old.target, &new.target) {
+        (TargetSettings::Http(old), TargetSettings::Http(new)) => same_address(old, new),
+        (TargetSettings::Internal, TargetSettings::Internal) => true,
+        _ => false,
+    };
+    is_same_target && old.timeout == new.timeout && old.retry_on == new.retry_on
+}
+
+fn same_address(old: &AddressSettings, new: &AddressSettings) -> bool {
     let lists = |a: &[Secret], b: &[Secret]| {
         a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.text_key() == b.text_key())
     };
     old.url == new.url
-        && old.timeout == new.timeout
-        && old.retry_on == new.retry_on
         && lists(&old.secrets, &new.secrets)
         && old.secrets_by_source.len() == new.secrets_by_source.len()
         && old

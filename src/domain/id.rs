@@ -115,6 +115,21 @@ text_id!(
     |text| sized(text, CORRELATION_BYTES_MAX) && text.bytes().all(|b| b.is_ascii_graphic())
 );
 
+/// The slug of the hub: the broker itself as one of the apps.
+pub const HUB: &str = "camino";
+
+impl AppSlug {
+    /// The hub.
+    pub fn hub() -> Self {
+        Self(Arc::from(HUB))
+    }
+
+    /// Whether this is the hub.
+    pub fn is_hub(&self) -> bool {
+        self.as_str() == HUB
+    }
+}
+
 fn sized(text: &str, bytes_max: usize) -> bool {
     !text.is_empty() && text.len() <= bytes_max
 }

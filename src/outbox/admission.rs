@@ -6,7 +6,7 @@ use crate::config::{SchemaCheck, SenderCheck as SenderRule};
 use crate::domain::catalog::{Catalog, EventDef, Lookup, SenderCheck, sender_allowed};
 use crate::domain::event::Envelope;
 use crate::domain::id::{AppSlug, EventType};
-use crate::domain::routing::{Decided, DriftNote, QuarantineReason, decide};
+use crate::domain::routing::{Decided, Decision, DriftNote, QuarantineReason, decide};
 use crate::domain::schema::Drift;
 use crate::store::outbox::record::Admission;
 
@@ -74,6 +74,26 @@ pub fn admit(
     }
     let decisions = event.map_or_else(Vec::new, |event| route(event, &envelope.source, directory));
     Ok(Admitted { admission: Admission::Routed, decisions, drift, registered })
+}
+
+/// The same for an event that the hub emits: nothing of it is refused, and the hub does not get it back.
+pub fn admit_emitted(envelope: &Envelope<'_>, catalog: &Catalog, directory: &Snapshot) -> Admitted {
+    let rules = Rules { senders: SenderRule::Warn, schema: SchemaCheck::Warn };
+    let mut admitted = match admit(envelope, catalog, directory, rules) {
+        Ok(admitted) => admitted,
+        // Neither rule refuses anything.
+        Err(_) => Admitted {
+            admission: Admission::Routed,
+            decisions: Vec::new(),
+            drift: Vec::new(),
+            registered: false,
+        },
+    };
+    for decided in admitted.decisions.iter_mut().filter(|decided| decided.receiver.is_hub()) {
+        decided.decision = Decision::OwnEvent;
+        decided.detail = Some("the hub does not get back what it emitted itself".to_owned());
+    }
+    admitted
 }
 
 /// The decision for each receiver of `event`.

@@ -18,6 +18,8 @@ use crate::domain::scheduler::{Block, LanePolicy};
 use crate::domain::secret::Secret;
 use crate::store::control::overlay::{DisabledReason, Overlay};
 
+/// Events that the hub has at a time: what one transaction of it may take, and as much again that waits.
+const HUB_IN_FLIGHT_MAX: usize = 256;
 /// Time beyond an attempt's own timeout before the scheduler gives it up.
 const LEASE_MARGIN: Duration = Duration::from_secs(10);
 
@@ -39,12 +41,8 @@ pub struct Participant {
 /// An endpoint as it is in force.
 #[derive(Clone, Debug)]
 pub struct EndpointSettings {
-    /// Its address.
-    pub url: http::Uri,
-    /// What we sign with, newest first.
-    pub secrets: Vec<Secret>,
-    /// The same for events of some sources.
-    pub secrets_by_source: BTreeMap<AppSlug, Vec<Secret>>,
+    /// Where it is.
+    pub target: TargetSettings,
     /// Time for one attempt.
     pub timeout: Duration,
     /// 4xx statuses that are tried again.
@@ -57,6 +55,36 @@ pub struct EndpointSettings {
     pub block: Option<Blocked>,
     /// Whether an operator's change is in force.
     pub overlaid: bool,
+}
+
+/// Where an endpoint is.
+#[derive(Clone, Debug)]
+pub enum TargetSettings {
+    /// Across the network.
+    Http(AddressSettings),
+    /// In this process: the hub.
+    Internal,
+}
+
+/// The address of an endpoint across the network, and what it knows us by.
+#[derive(Clone, Debug)]
+pub struct AddressSettings {
+    /// Its address.
+    pub url: http::Uri,
+    /// What we sign with, newest first.
+    pub secrets: Vec<Secret>,
+    /// The same for events of some sources.
+    pub secrets_by_source: BTreeMap<AppSlug, Vec<Secret>>,
+}
+
+impl EndpointSettings {
+    /// Its address, if it is across the network.
+    pub fn address(&self) -> Option<&AddressSettings> {
+        match &self.target {
+            TargetSettings::Http(address) => Some(address),
+            TargetSettings::Internal => None,
+        }
+    }
 }
 
 /// Why an endpoint is blocked.
@@ -127,17 +155,20 @@ impl Directory {
 }
 
 impl Snapshot {
-    /// The apps of `config` with `overlays` on top. An overlay of an app without an endpoint makes one
-    /// if it has an address and secrets.
+    /// The apps of `config` with `overlays` on top, and the hub, which always takes part. An overlay of an
+    /// app without an endpoint makes one if it has an address and secrets.
     pub fn new(config: &Config, overlays: &BTreeMap<AppSlug, Overlay>) -> Self {
         let nobody = App::default();
         let slugs = config.apps.keys().chain(overlays.keys());
-        let participants = slugs
+        let mut participants: BTreeMap<AppSlug, Participant> = slugs
             .map(|slug| {
                 let app = config.apps.get(slug).unwrap_or(&nobody);
                 (slug.clone(), participant(config, slug, app, overlays.get(slug)))
             })
             .collect();
+        let slug = AppSlug::hub();
+        let hub = hub(config, &slug, overlays.get(&slug));
+        participants.insert(slug, hub);
         Self { participants }
     }
 
@@ -180,9 +211,11 @@ fn participant(config: &Config, slug: &AppSlug, app: &App, overlay: Option<&Over
     let secrets = if changed.secrets.is_empty() { &app.endpoint_secrets } else { &changed.secrets };
     let signs = !secrets.is_empty() || !app.endpoint_secrets_by_source.is_empty();
     let endpoint = url.filter(|_| signs).map(|url| EndpointSettings {
-        url: url.clone(),
-        secrets: secrets.clone(),
-        secrets_by_source: app.endpoint_secrets_by_source.clone(),
+        target: TargetSettings::Http(AddressSettings {
+            url: url.clone(),
+            secrets: secrets.clone(),
+            secrets_by_source: app.endpoint_secrets_by_source.clone(),
+        }),
         timeout: config.delivery.timeout,
         retry_on: app.retry_on.clone(),
         policy: lane_policy(config, slug, app, changed),
@@ -196,6 +229,33 @@ fn participant(config: &Config, slug: &AppSlug, app: &App, overlay: Option<&Over
         echo: app.echo,
         filter: app.filter.clone(),
         ingest_quota: app.ingest_quota,
+    }
+}
+
+/// The hub: no address, no filter, and nothing of what it refuses holds back the rest. An operator can
+/// pause it.
+fn hub(config: &Config, slug: &AppSlug, overlay: Option<&Overlay>) -> Participant {
+    let none = Overlay::default();
+    let changed = overlay.unwrap_or(&none);
+    let mut policy = lane_policy(config, slug, &App::default(), changed);
+    policy.in_flight_max = HUB_IN_FLIGHT_MAX.min(config.delivery.in_flight_max.max(1) as usize);
+    policy.breaker.failures = u32::MAX;
+    let endpoint = EndpointSettings {
+        is_ordered: false,
+        target: TargetSettings::Internal,
+        timeout: config.delivery.timeout,
+        retry_on: Vec::new(),
+        policy,
+        block: Blocked::of(changed),
+        overlaid: overlay.is_some(),
+    };
+    Participant {
+        signing_secrets: Vec::new(),
+        endpoint: Some(endpoint),
+        // It keeps off only what it emitted itself, which `outbox::admission` sees to.
+        echo: true,
+        filter: Filter::default(),
+        ingest_quota: None,
     }
 }
 

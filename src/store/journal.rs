@@ -9,6 +9,7 @@
 //! (`slot.rs`). Never decides anything, and never holds back an acknowledgement.
 
 mod batch;
+mod delivered;
 mod filter;
 mod insert;
 mod intern;
@@ -28,6 +29,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+pub use delivered::Delivered;
 pub use filter::{Filter, Page, ShownReason, ShownState, WhyParked};
 pub use list::PAGE_ITEMS_MAX;
 pub use lookup::Found;

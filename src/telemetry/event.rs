@@ -4,6 +4,7 @@
 //! `info`; what a person should look at is at `warn`. Never a secret, never a body.
 
 mod delivery;
+mod hub;
 mod ingest;
 mod process;
 mod security;
@@ -11,6 +12,7 @@ mod security;
 pub use delivery::{
     AttemptFinished, BreakerChanged, BreakerState, DeliveryTerminal, EndpointDisabled, Terminal,
 };
+pub use hub::{HubCommitted, HubLoopStopped, HubRelayed};
 pub use ingest::{CommitDone, DriftFound, EventAccepted, IngestAnswered, IngestResult};
 pub use process::{
     AdminKeyMade, ConfigDoubt, ConnectionsCut, DrainEnded, DrainStarted, GaugesStale, RegistryRefused,

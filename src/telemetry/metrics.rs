@@ -117,6 +117,10 @@ metrics! {
     store_bytes: IntGaugeVec = "camino_store_bytes" ["kind"], &[];
     /// Events in the outbox that the journal doesn't hold yet.
     journal_lag_events: IntGauge = "camino_journal_lag_events" [], &[];
+    /// Events that came to the hub: taken in, refused for good, or failed and to come again.
+    hub_events: IntCounterVec = "camino_hub_events_total" ["outcome"], &[];
+    /// Events that the hub emitted: relayed, or held back by the loop guard.
+    hub_emissions: IntCounterVec = "camino_hub_emissions_total" ["outcome"], &[];
     /// Events that differ from what the registry declares, by source and type.
     drift: IntCounterVec = "camino_drift_total" ["source", "event_type"], &[];
 }
@@ -170,6 +174,8 @@ mod tests {
                 "camino_dead_letters{receiver}",
                 "camino_store_bytes{kind}",
                 "camino_journal_lag_events",
+                "camino_hub_events_total{outcome}",
+                "camino_hub_emissions_total{outcome}",
                 "camino_drift_total{source,event_type}",
             ]
         );

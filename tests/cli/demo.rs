@@ -15,6 +15,13 @@ fn once_it_ends_well_and_leaves_nothing_behind() {
         summary.starts_with("3 events, 6 deliveries: 6 arrived and verified, in 8 attempts"),
         "{summary}"
     );
+    for line in [
+        "the hub's timeline of Ana Sofía Luna",
+        "Appointment apt_20260416_0042 completed with vet_mariana_rios: $650.00 MXN, paid by card",
+        "Task tsk_20260416_0107 completed: $480.00 MXN, by wrk_luis_ortega",
+    ] {
+        assert!(ran.stdout.contains(line), "{line} is missing in\n{}", ran.stdout);
+    }
     assert!(!ran.stdout.contains('\x1b'), "colours are for terminals");
     assert!(place.files("").is_empty());
 }
@@ -26,6 +33,9 @@ fn as_json_each_line_is_an_object() {
     let lines: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let count = |what: &str| lines.iter().filter(|line| line["what"] == what).count();
     assert_eq!((count("answer"), count("decision"), count("attempt"), count("summary")), (3, 8, 8, 1));
+    let timeline: Vec<&Value> = lines.iter().filter(|line| line["what"] == "timeline").collect();
+    assert_eq!(timeline.len(), 2);
+    assert!(timeline.iter().all(|line| line["contactId"] == timeline[0]["contactId"]), "one contact");
     let attempts: Vec<&Value> = lines.iter().filter(|line| line["what"] == "attempt").collect();
     assert!(attempts.iter().all(|attempt| attempt["verified"] == true));
     let failed: Vec<&&Value> = attempts.iter().filter(|attempt| attempt["status"] == 503).collect();

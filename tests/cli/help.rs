@@ -22,6 +22,7 @@ fn help_names_every_verb() {
       bench     Measure it on this machine, beside the same load with nothing between
       send      Sign an event and post it to a broker
       verify    Say whether a request proves where it comes from, and if not, why
+      hub       Rebuild the hub from the journal, with the broker stopped
       registry  Look at a registry, check it, compare it, write it out
       help      Print this message or the help of the given subcommand(s)
 
@@ -34,7 +35,7 @@ fn help_names_every_verb() {
 
 #[test]
 fn every_verb_explains_itself() {
-    let verbs = ["serve", "explain", "replay", "keys", "demo", "bench", "send", "verify", "registry"];
+    let verbs = ["serve", "explain", "replay", "keys", "demo", "bench", "send", "verify", "hub", "registry"];
     let told: Vec<String> = verbs.iter().map(|verb| Place::new().run(&[verb, "--help"]).told()).collect();
     assert_snapshot!("verbs", told.join("\n\n"));
 }

@@ -46,7 +46,8 @@ fn an_example_signed_with_the_configs_secret_is_accepted() {
         assert_eq!(ran.code, 0, "{}", ran.told());
         let answer: Value = serde_json::from_str(&ran.stdout).unwrap();
         assert_eq!(answer["status"], "accepted");
-        assert_eq!(answer["deliveries"][0]["receiver"], "colectiva");
+        assert_eq!(answer["deliveries"][0]["receiver"], "camino");
+        assert_eq!(answer["deliveries"][1]["receiver"], "colectiva");
     }
 }
 
@@ -59,12 +60,14 @@ fn a_file_is_accepted_once_and_then_known() {
     exit 0
     -- stdout
     202 accepted  evt_1
+      camino     dlv_cd9e80794db1424bf6775082f1ccf344
       colectiva  dlv_cd9e80794db1424bf6774d296d6ad86c
     ");
     assert_snapshot!(place.run(&args).told(), @r"
     exit 0
     -- stdout
     200 duplicate  evt_1
+      camino     dlv_cd9e80794db1424bf6775082f1ccf344
       colectiva  dlv_cd9e80794db1424bf6774d296d6ad86c
     ");
 }

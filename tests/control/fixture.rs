@@ -39,7 +39,13 @@ pub fn entry(action: &str) -> Entry {
 
 pub fn new_key(name: &str, scopes: &[Scope]) -> NewKey {
     let source = scopes.contains(&Scope::EventsWrite).then(|| app("bloom"));
-    NewKey { name: name.to_owned(), scopes: scopes.iter().copied().collect(), source, expires_at: None }
+    NewKey {
+        name: name.to_owned(),
+        scopes: scopes.iter().copied().collect(),
+        source,
+        expires_at: None,
+        organizations: None,
+    }
 }
 
 pub fn app(slug: &str) -> AppSlug {

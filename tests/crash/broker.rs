@@ -46,6 +46,8 @@ pub struct Broker {
     child: Option<Child>,
     incarnation: u32,
     is_ordered: bool,
+    /// Further lines of its config.
+    extra: String,
 }
 
 impl Broker {
@@ -67,6 +69,7 @@ impl Broker {
             child: None,
             incarnation: 0,
             is_ordered: false,
+            extra: String::new(),
         }
     }
 
@@ -76,10 +79,21 @@ impl Broker {
         self
     }
 
+    /// With further tables in its config.
+    pub fn with_config(mut self, extra: &str) -> Self {
+        extra.clone_into(&mut self.extra);
+        self
+    }
+
     /// The key that it made for its administrator.
     pub fn admin_key(&self) -> String {
-        let text = fs::read_to_string(self.folder.path().join("data/admin.key")).unwrap();
+        let text = fs::read_to_string(self.store().join("admin.key")).unwrap();
         text.trim().to_owned()
+    }
+
+    /// Where its data is.
+    pub fn store(&self) -> std::path::PathBuf {
+        self.folder.path().join("data")
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -214,7 +228,7 @@ impl Broker {
                 writeln!(text, "ordering = \"organization\"").unwrap();
             }
         }
-        text
+        text + &self.extra
     }
 }
 

@@ -22,6 +22,8 @@ mod drain;
 #[cfg(test)]
 mod failing;
 #[cfg(test)]
+mod hub;
+#[cfg(test)]
 mod judge;
 #[cfg(test)]
 mod kill;

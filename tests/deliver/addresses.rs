@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use camino_broker::deliver::http::HttpSink;
-use camino_broker::deliver::{Report, Sink as _};
+use camino_broker::deliver::{Report, Sink as _, Target};
 use camino_broker::domain::outcome::Outcome;
 use camino_broker::runtime::clock::SystemClock;
 use camino_broker::testing::receiver::{Answer, FakeReceiver};
@@ -61,7 +61,8 @@ async fn an_unusual_spelling_never_reaches_the_resolver() {
     for host in ["2130706433", "0x7f.1", "0x7f000001", "127.1", "0177.0.0.1"] {
         let mut endpoint = endpoint("http://placeholder.example/");
         // Past the check of the config, which refuses these as well.
-        endpoint.url = format!("http://{host}/").parse().unwrap();
+        let Target::Http(address) = &mut endpoint.target else { panic!("no address") };
+        address.url = format!("http://{host}/").parse().unwrap();
         assert_blocked(&sink.send(attempt(endpoint)).await, "unusual spelling");
     }
     assert_eq!(resolver.asked(), 0);

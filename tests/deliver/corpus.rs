@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use camino_broker::deliver::Sink as _;
+use camino_broker::deliver::{Sink as _, Target};
 use camino_broker::domain::address::parse_url;
 use camino_broker::domain::outcome::{Outcome, Reason};
 use http::Uri;
@@ -209,7 +209,8 @@ async fn assert_stopped(url: &str, stop: Stop) {
     let Ok(url) = url.parse::<Uri>() else { return };
     let resolver = Scripted::new(&[&[address]]);
     let mut endpoint = endpoint("https://receiver.example/");
-    endpoint.url = url.clone();
+    let Target::Http(there) = &mut endpoint.target else { panic!("no address") };
+    there.url = url.clone();
     let report = resolver.clone().sink(&[]).send(attempt(endpoint)).await;
     assert_eq!(report.outcome, Outcome::Blocked, "{url}: {report:?}");
     assert_blocked(&report, kind);

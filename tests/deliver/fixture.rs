@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use camino_broker::deliver::http::{HttpSink, Options};
-use camino_broker::deliver::{Attempt, Endpoint, LiveSecrets, Report, SecretSet, Sink as _};
+use camino_broker::deliver::{Address, Attempt, Endpoint, LiveSecrets, Report, SecretSet, Sink as _, Target};
 use camino_broker::domain::address::parse_url;
 use camino_broker::domain::id::{AppSlug, CorrelationId, DeliveryId, EventId, EventType};
 use camino_broker::domain::secret::Secret;
@@ -44,11 +44,20 @@ pub fn sink() -> HttpSink {
     sink_on(Arc::new(SystemClock::new()))
 }
 
+pub fn target(url: &str, secrets: SecretSet) -> Target {
+    Target::Http(Box::new(Address { url: parse_url(url).unwrap(), secrets }))
+}
+
+/// The secrets of an endpoint across the network.
+pub fn secrets(endpoint: &Endpoint) -> &SecretSet {
+    let Target::Http(address) = &endpoint.target else { panic!("no address") };
+    &address.secrets
+}
+
 pub fn endpoint(url: &str) -> Endpoint {
     Endpoint {
         app: slug("cosmos-pet"),
-        url: parse_url(url).unwrap(),
-        secrets: SecretSet::new(LiveSecrets::new(secret(NEWEST), None)),
+        target: target(url, SecretSet::new(LiveSecrets::new(secret(NEWEST), None))),
         timeout: TIMEOUT,
         retry_on: Vec::new(),
     }
@@ -62,16 +71,19 @@ pub fn attempt_at(endpoint: Arc<Endpoint>) -> Attempt {
     let event_id = EventId::new("0192f0c1-7a3b-7c11-9d55-0a1b2c3d4e5f").unwrap();
     let (source, receiver) = (slug("colectiva"), slug("cosmos-pet"));
     Attempt {
+        seq: 1,
         delivery_id: DeliveryId::derive(&source, &event_id, &receiver, 0),
         event_type: EventType::new("payment.received").unwrap(),
         correlation_id: CorrelationId::new("cid_1").unwrap(),
         attempt: 1,
+        tenant: None,
         body: Bytes::from_static(BODY.as_bytes()),
         webhook_id: event_id.to_string(),
         idempotency_key: "key-1".to_owned(),
         replay_of: None,
         traceparent: None,
         endpoint,
+        turn: None,
         event_id,
         source,
         receiver,

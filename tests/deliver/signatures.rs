@@ -11,11 +11,14 @@ use camino_broker::runtime::clock::{Clock as _, SystemClock};
 use camino_broker::testing::clock::ManualClock;
 use camino_broker::testing::receiver::{Answer, FakeReceiver, Received};
 
-use crate::fixture::{NEWEST, OLDER, attempt, attempt_at, deliver, endpoint, secret, sink, sink_on, slug};
+use crate::fixture::{
+    NEWEST, OLDER, attempt, attempt_at, deliver, endpoint, secret, secrets, sink, sink_on, slug, target,
+};
 
 fn rotating(url: &str) -> Arc<Endpoint> {
     let mut endpoint = endpoint(url);
-    endpoint.secrets = SecretSet::new(LiveSecrets::new(secret(NEWEST), Some(secret(OLDER))));
+    let both = SecretSet::new(LiveSecrets::new(secret(NEWEST), Some(secret(OLDER))));
+    endpoint.target = target(url, both);
     Arc::new(endpoint)
 }
 
@@ -145,7 +148,7 @@ async fn a_receiver_that_takes_neither_secret_is_asked_twice_and_no_more() {
         let endpoint = rotating(&receiver.url());
         let report = sink().send(attempt_at(Arc::clone(&endpoint))).await;
         assert_eq!((report.outcome, report.status), (Outcome::Rejected, Some(status)));
-        assert_eq!((receiver.count(), endpoint.secrets.of(&slug("colectiva")).working()), (2, 0));
+        assert_eq!((receiver.count(), secrets(&endpoint).of(&slug("colectiva")).working()), (2, 0));
     }
 }
 
@@ -161,8 +164,9 @@ async fn other_refusals_are_not_repeated_with_the_other_secret() {
 async fn a_source_with_its_own_secret_is_signed_with_that() {
     let receiver = FakeReceiver::start().await.unwrap();
     let mut endpoint = endpoint(&receiver.url());
-    endpoint.secrets = SecretSet::new(LiveSecrets::new(secret(NEWEST), None))
+    let own = SecretSet::new(LiveSecrets::new(secret(NEWEST), None))
         .with_source(slug("colectiva"), LiveSecrets::new(secret(OLDER), None));
+    endpoint.target = target(&receiver.url(), own);
     sink().send(attempt(endpoint)).await;
     let received = receiver.received().await;
     assert!(received.is_signed_by(&[secret(OLDER)], SystemClock::new().now()));

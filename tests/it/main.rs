@@ -29,6 +29,8 @@ mod draft;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod hub;
+#[cfg(test)]
 mod in_order;
 #[cfg(test)]
 mod isolation;

@@ -250,7 +250,7 @@ async fn a_purge_takes_what_is_old_and_gives_its_space_back() {
     let (mut writer, reader) = camino_broker::store::journal::open(&bench.path()).unwrap();
     writer.begin(&outbox).unwrap();
     let day = Duration::from_secs(86_400);
-    let retention = Retention { keep_events: day, keep_dead: day * 3 };
+    let retention = Retention { keep_events: day, keep_dead: day * 3, keep_for: None };
     let purge = |writer: &mut Writer, now| {
         let mut events = 0;
         loop {

@@ -157,7 +157,7 @@ async fn a_damaged_or_foreign_file_is_one_clear_error() {
     let outbox = old.outbox();
     fates(&outbox).await;
     let mut writer = old.writer();
-    let retention = Retention { keep_events: Duration::MAX, keep_dead: Duration::MAX };
+    let retention = Retention { keep_events: Duration::MAX, keep_dead: Duration::MAX, keep_for: None };
     writer.run(&outbox, &SystemClock::new(), &retention, &stopped()).unwrap();
     assert_eq!(writer.position(), outbox.tail().head(), "a stop comes after all there is");
     let error = writer.begin(&new.outbox()).err().unwrap();
@@ -173,7 +173,8 @@ async fn the_loop_follows_while_events_come_and_lets_the_outbox_forget() {
     let follower = {
         let (outbox, stop) = (Arc::clone(&outbox), stop.clone());
         tokio::task::spawn_blocking(move || {
-            let retention = Retention { keep_events: Duration::MAX, keep_dead: Duration::MAX };
+            let retention =
+                Retention { keep_events: Duration::MAX, keep_dead: Duration::MAX, keep_for: None };
             writer.run(&outbox, &SystemClock::new(), &retention, &stop)
         })
     };

@@ -29,8 +29,8 @@ pub(super) const SCENES: [(&str, &str); 3] = [
 pub(super) const UNSTEADY: &str = "cosmos-pet";
 /// How often it fails before it accepts.
 pub(super) const FAILURES: u32 = 2;
-/// The broker itself, which has no endpoint.
-const HUB: &str = "camino";
+/// The customer that the hub's events are about, by the field that all apps share.
+pub(super) const CUSTOMER: &str = "ana@example.com";
 /// The demo writes a few kilobytes, so a disk that is nearly full will do.
 const FREE_BYTES_MIN: u64 = 16 << 20;
 
@@ -54,6 +54,7 @@ impl Stage {
         heard: &mpsc::Sender<Heard>,
     ) -> anyhow::Result<Self> {
         let mut config = settings(folder);
+        config.server.admin_key = Some(secret(entropy));
         let receivers = receivers(catalog);
         let mut listeners = JoinSet::new();
         for slug in &receivers {
@@ -87,7 +88,7 @@ impl Stage {
 fn receivers(catalog: &Catalog) -> BTreeSet<AppSlug> {
     let events = SCENES.iter().filter_map(|(name, _)| catalog.event(name));
     let all = events.flat_map(|event| event.receivers.iter().cloned());
-    all.filter(|slug| slug.as_str() != HUB).collect()
+    all.filter(|slug| !slug.is_hub()).collect()
 }
 
 fn settings(folder: &Path) -> Config {
@@ -113,9 +114,10 @@ fn secret(entropy: &dyn Entropy) -> Secret {
     Secret::from_entropy(&bytes)
 }
 
-/// The `data` of an event: the registry's example, or ours where it has none.
+/// The `data` of an event: the registry's example, or ours where it has none; with the customer, where the
+/// hub gets it.
 pub(super) fn data(event: &EventDef) -> Value {
-    event.example.clone().unwrap_or_else(|| {
+    let mut data = event.example.clone().unwrap_or_else(|| {
         json!({
             "taskId": "tsk_20260416_0107",
             "workerId": "wrk_luis_ortega",
@@ -123,7 +125,18 @@ pub(super) fn data(event: &EventDef) -> Value {
             "amountCents": 48000,
             "completedAt": "2026-04-16T18:10:00.000Z",
         })
-    })
+    });
+    if event.receivers.iter().any(AppSlug::is_hub) {
+        data["clientName"] = "Ana Sofía Luna".into();
+        data["clientEmail"] = CUSTOMER.into();
+    }
+    data
+}
+
+/// How many of the scenes come to the hub, and so stand on the customer's timeline.
+pub(super) fn scenes_of_the_hub(catalog: &Catalog) -> usize {
+    let events = SCENES.iter().filter_map(|(name, _)| catalog.event(name));
+    events.filter(|event| event.receivers.iter().any(AppSlug::is_hub)).count()
 }
 
 #[cfg(test)]
@@ -147,6 +160,8 @@ mod tests {
     #[test]
     fn the_unsteady_one_receives_and_the_hub_does_not() {
         let receivers = receivers(&embedded::catalog().unwrap());
-        assert!(receivers.contains(UNSTEADY) && !receivers.contains(HUB) && receivers.len() >= 5);
+        assert!(
+            receivers.contains(UNSTEADY) && !receivers.iter().any(AppSlug::is_hub) && receivers.len() >= 5
+        );
     }
 }

@@ -112,6 +112,28 @@ impl Story {
         self.row(since, heard.receiver.as_str(), &what, what.len(), &format!("{answer}  {proof}"))
     }
 
+    /// What the hub knows of a customer, the first event first.
+    pub(super) fn timeline(&self, contact: &Value, entries: &[Value]) -> anyhow::Result<()> {
+        if self.json {
+            for entry in entries.iter().rev() {
+                let mut line = entry.clone();
+                line["what"] = "timeline".into();
+                output::json(&line)?;
+            }
+            return Ok(());
+        }
+        let word = |json: &Value| json.as_str().unwrap_or_default().to_owned();
+        let name = self.paint.strong(&word(&contact["name"]));
+        let id = self.paint.faint(&word(&contact["contactId"]));
+        output::line("")?;
+        output::line(&format!("the hub's timeline of {name}  {id}"))?;
+        for entry in entries.iter().rev() {
+            let (source, summary) = (word(&entry["source"]), word(&entry["summary"]["en"]));
+            output::line(&format!("{:>TIME$}  {source:APP$}  {summary}", ""))?;
+        }
+        Ok(())
+    }
+
     /// How it went.
     pub(super) fn summary(&self, ledger: &Ledger, took: Duration) -> anyhow::Result<()> {
         let (deliveries, arrived) = (ledger.deliveries(), ledger.arrived());

@@ -5,7 +5,7 @@
 use ::http::header::{CONTENT_TYPE, HeaderName, InvalidHeaderValue, USER_AGENT};
 use ::http::{HeaderMap, HeaderValue};
 
-use crate::deliver::Attempt;
+use crate::deliver::{Attempt, LiveSecrets};
 use crate::domain::signature::{self, Signer};
 use crate::domain::time::Millis;
 
@@ -26,15 +26,15 @@ const REPLAY_OF: HeaderName = HeaderName::from_static("x-camino-replay-of");
 const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// The headers of `attempt` at `now`, with `X-Webhook-Signature` by the secret of `secret_index`.
+/// The headers of `attempt` at `now`, with `X-Webhook-Signature` by the secret of `secret_index` in `secrets`.
 ///
 /// An error means that an id holds a character no header can carry; ids are checked where they enter.
 pub(super) fn headers(
     attempt: &Attempt,
+    secrets: &LiveSecrets,
     secret_index: u8,
     now: Millis,
 ) -> Result<HeaderMap, InvalidHeaderValue> {
-    let secrets = attempt.endpoint.secrets.of(&attempt.source);
     let at_s = now.seconds();
     let ecosystem = secrets.signer(secret_index).ecosystem(&attempt.body);
     let standard = Signer::standard(secrets.signers(), &attempt.webhook_id, at_s, &attempt.body);

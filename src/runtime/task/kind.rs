@@ -60,6 +60,10 @@ task_kinds! {
     Dispatcher: "dispatcher", Finish, ShutDown;
     /// One attempt to deliver.
     Attempt: "attempt", Finish, Log;
+    /// Takes events into the hub.
+    Hub: "hub", Follow, ShutDown;
+    /// Passes on what the hub emits.
+    Relay: "relay", Abort, ShutDown;
     /// Closes idle connections to receivers.
     Connections: "connections", Abort, Log;
     /// Brings settled events into the journal.

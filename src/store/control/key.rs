@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::instant;
+use crate::domain::event::ORGANIZATION_BYTES_MAX;
 use crate::domain::id::AppSlug;
 use crate::domain::time::Millis;
 
@@ -23,6 +24,8 @@ pub const PREFIX: &str = "cmn_";
 pub const ENTROPY_BYTES: usize = 32;
 /// Longest name of a key, in bytes.
 pub const NAME_BYTES_MAX: usize = 128;
+/// Most organizations of one key.
+pub const ORGANIZATIONS_MAX: usize = 1_000;
 /// Of the entropy, what goes into the id.
 const ID_BYTES: usize = 8;
 /// The id of the key that the config or `admin.key` gives.
@@ -40,6 +43,11 @@ pub enum Error {
     /// It could post for everybody.
     #[error("a key with the scope events:write needs the source it may post for")]
     NoSource,
+    /// It would see nothing, or the organizations would bind nothing.
+    #[error(
+        "organizations are 1 to {ORGANIZATIONS_MAX} names, for keys with the scopes read or operate alone"
+    )]
+    Organizations,
     /// A source binds nothing but that scope, and must not look as if it did.
     #[error("a source is only for keys with the scope events:write")]
     SourceWithoutScope,
@@ -162,6 +170,8 @@ pub struct Principal {
     pub scopes: Scopes,
     /// The source it may post for, if it may post.
     pub source: Option<AppSlug>,
+    /// The organizations whose things it sees; none: everybody's.
+    pub organizations: Option<BTreeSet<String>>,
 }
 
 impl Principal {
@@ -190,6 +200,9 @@ pub struct NewKey {
     /// From when on it is refused.
     #[serde(default, with = "instant::option")]
     pub expires_at: Option<Millis>,
+    /// The organizations whose things it sees; none: everybody's. One that is bound sees nothing else.
+    #[serde(default)]
+    pub organizations: Option<BTreeSet<String>>,
 }
 
 impl NewKey {
@@ -204,9 +217,22 @@ impl NewKey {
             () if self.scopes.0.is_empty() => Err(Error::NoScope),
             () if writes && self.source.is_none() => Err(Error::NoSource),
             () if !writes && self.source.is_some() => Err(Error::SourceWithoutScope),
+            () if !self.binds_well() => Err(Error::Organizations),
             () if self.expires_at.is_some_and(|at| at <= now) => Err(Error::Expired),
             () => Ok(()),
         }
+    }
+}
+
+impl NewKey {
+    /// Whether its organizations, if it has any, mean what they seem to.
+    fn binds_well(&self) -> bool {
+        let Some(organizations) = &self.organizations else { return true };
+        let is_name = |name: &String| !name.trim().is_empty() && name.len() <= ORGANIZATION_BYTES_MAX;
+        (1..=ORGANIZATIONS_MAX).contains(&organizations.len())
+            && organizations.iter().all(is_name)
+            && !self.scopes.allow(Scope::Admin)
+            && !self.scopes.allow(Scope::EventsWrite)
     }
 }
 
@@ -222,6 +248,8 @@ pub struct Key {
     pub scopes: Scopes,
     /// The source it may post for.
     pub source: Option<AppSlug>,
+    /// The organizations whose things it sees; none: everybody's.
+    pub organizations: Option<BTreeSet<String>>,
     /// When it was made.
     #[serde(with = "instant")]
     pub created_at: Millis,
@@ -282,6 +310,7 @@ mod tests {
             scopes: scopes.iter().copied().collect(),
             source: source.map(|source| AppSlug::new(source).unwrap()),
             expires_at: None,
+            organizations: None,
         }
     }
 
@@ -314,7 +343,12 @@ mod tests {
             (new_key(&[], None), Error::NoScope),
             (new_key(&[Scope::EventsWrite], None), Error::NoSource),
             (new_key(&[Scope::Admin], Some("bloom")), Error::SourceWithoutScope),
-            (NewKey { expires_at: Some(now), ..good }, Error::Expired),
+            (NewKey { expires_at: Some(now), ..good.clone() }, Error::Expired),
+            (NewKey { organizations: Some(BTreeSet::new()), ..good.clone() }, Error::Organizations),
+            (
+                NewKey { organizations: Some(["org".to_owned()].into()), ..new_key(&[Scope::Admin], None) },
+                Error::Organizations,
+            ),
         ] {
             assert_eq!(bad.check(now), Err(error), "{bad:?}");
         }

@@ -117,6 +117,7 @@ impl Admin {
             name: "admin".to_owned(),
             scopes: [Scope::Admin].into_iter().collect(),
             source: None,
+            organizations: None,
         };
         Self { hash: hash(secret.reveal()), principal: Arc::new(principal) }
     }
@@ -140,6 +141,7 @@ mod tests {
             name: number.to_string(),
             scopes: [Scope::Read].into_iter().collect(),
             source: None,
+            organizations: None,
         };
         Live { hash, principal: Arc::new(principal), expires_at, used: Arc::default() }
     }

@@ -21,7 +21,8 @@ pub(super) const KEYS_MAX: u32 = 10_000;
 /// Most "last used" written by one flush.
 const FLUSH_MAX: usize = 1_000;
 
-const COLUMNS: &str = "id, name, scopes, source, created_ms, expires_ms, revoked_ms, last_used_ms";
+const COLUMNS: &str =
+    "id, name, scopes, source, created_ms, expires_ms, revoked_ms, last_used_ms, organizations";
 
 impl Control {
     /// Makes a key at `entry.at`. The entry's target becomes the key's id.
@@ -44,19 +45,23 @@ impl Control {
             name: new.name.clone(),
             scopes: new.scopes.clone(),
             source: new.source.clone(),
+            organizations: new.organizations.clone(),
         };
+        let organizations = new.organizations.as_ref().map(serde_json::to_string).transpose();
+        let organizations = organizations.map_err(|error| Error::Encode(error.to_string()))?;
         let live =
             Live { hash, principal: Arc::new(principal), expires_at: new.expires_at, used: Arc::default() };
         self.write_then(
             |file| {
                 make_room(file)?;
                 file.execute(
-                    "INSERT INTO keys (id, hash, name, scopes, source, created_ms, expires_ms)
-                     VALUES (:id, :hash, :name, :scopes, :source, :created, :expires)",
+                    "INSERT INTO keys (id, hash, name, scopes, source, created_ms, expires_ms, organizations)
+                     VALUES (:id, :hash, :name, :scopes, :source, :created, :expires, :organizations)",
                     named_params! {
                         ":id": id.as_str(), ":hash": hash, ":name": new.name, ":scopes": scopes,
                         ":source": new.source.as_ref().map(AppSlug::as_str), ":created": to_column(now),
                         ":expires": new.expires_at.map(to_column),
+                        ":organizations": organizations,
                     },
                 )?;
                 audit::insert(file, &entry)
@@ -147,10 +152,15 @@ impl Control {
 pub(super) fn load(file: &Connection) -> Result<Keyring, Error> {
     let mut select = file.prepare(&format!("SELECT {COLUMNS}, hash FROM keys WHERE revoked_ms IS NULL"))?;
     let live = |row: &Row<'_>| {
-        let hash: Hash = row.get(8)?;
+        let hash: Hash = row.get(9)?;
         let key = key(row)?;
-        let principal =
-            Principal { key_id: key.key_id, name: key.name, scopes: key.scopes, source: key.source };
+        let principal = Principal {
+            key_id: key.key_id,
+            name: key.name,
+            scopes: key.scopes,
+            source: key.source,
+            organizations: key.organizations,
+        };
         Ok(Live {
             hash,
             principal: Arc::new(principal),
@@ -178,6 +188,7 @@ fn key(row: &Row<'_>) -> rusqlite::Result<Key> {
     let id: String = row.get(0)?;
     let scopes: String = row.get(2)?;
     let source: Option<String> = row.get(3)?;
+    let organizations: Option<String> = row.get(8)?;
     let instant = |column| row.get::<_, Option<i64>>(column).map(|at| at.map(from_column));
     Ok(Key {
         key_id: KeyId::parse(&id).ok_or_else(|| unreadable(0, "no key id"))?,
@@ -187,6 +198,11 @@ fn key(row: &Row<'_>) -> rusqlite::Result<Key> {
             .map(|source| AppSlug::new(&source))
             .transpose()
             .map_err(|error| unreadable(3, error))?,
+        // A binding that cannot be read must never read as none.
+        organizations: organizations
+            .map(|text| serde_json::from_str(&text))
+            .transpose()
+            .map_err(|error| unreadable(8, error))?,
         created_at: from_column(row.get(4)?),
         expires_at: instant(5)?,
         revoked_at: instant(6)?,

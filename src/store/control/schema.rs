@@ -63,6 +63,9 @@ pub(super) const STEPS: &[&str] = &[
     ) STRICT;
     CREATE INDEX replays_running ON replays (number) WHERE state = 'running';
 ",
+    "
+    ALTER TABLE keys ADD COLUMN organizations TEXT;
+",
 ];
 
 /// The schema that `steps` lead to.

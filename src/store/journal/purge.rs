@@ -1,17 +1,19 @@
 //! Retention: what is old goes, in slices, and its space is given back.
 //!
-//! Never touches an event with a delivery that still waits or is kept for a person, whatever its age: the
+//! Keeps the events of a receiver whose state is made of them. Never touches an event with a delivery that still waits or is kept for a person, whatever its age: the
 //! outbox holds it too, and its dismissal makes it one that is over. Keeps the first routing of an event as
 //! long as a later one is there, because the body lies with it. A crash loses a slice's work at most.
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::batch::{ALL_EVENTS, TALLY_EVENTS, TALLY_HELD, add_to_segments, add_to_tallies, decoded};
 use super::slot::{Slots, Standing};
 use super::writer::{Retention, Writer};
 use super::{Error, SEGMENT_EVENTS, sql_error};
+use crate::domain::id::AppSlug;
+use crate::domain::scheduler::LaneId;
 use crate::domain::time::Millis;
 
 /// Pages given back by one slice.
@@ -43,9 +45,17 @@ impl Writer {
         let tx = self.db.transaction().map_err(failed)?;
         let old = read(&tx, self.purge_from, limit).map_err(failed)?;
         let youngest = now.minus(retention.keep_events).0;
-        let due: Vec<Old> = old.into_iter().take_while(|event| event.accepted_at < youngest).collect();
+        let mut due: Vec<Old> = old.into_iter().take_while(|event| event.accepted_at < youngest).collect();
         let next = due.last().map_or(0, |event| event.seq + 1);
         let looked = due.len();
+        if let Some((receiver, keep)) = &retention.keep_for
+            && let Some(lane) = lane(&tx, receiver).map_err(failed)?
+        {
+            let youngest = keep.map_or(0, |keep| now.minus(keep).0);
+            due.retain(|event| {
+                event.accepted_at < youngest || event.slots.iter().all(|(other, _)| *other != lane)
+            });
+        }
         let gone = delete(&tx, due).map_err(failed)?;
         let mut more = looked == limit;
         if !more {
@@ -57,6 +67,11 @@ impl Writer {
         more |= give_back(&self.db).map_err(failed)?;
         Ok(Purged { events: gone, more })
     }
+}
+
+fn lane(tx: &Transaction<'_>, receiver: &AppSlug) -> rusqlite::Result<Option<LaneId>> {
+    let sql = "SELECT lane FROM receivers WHERE slug = ?1";
+    tx.prepare_cached(sql)?.query_row([receiver.as_str()], |row| row.get(0)).optional()
 }
 
 fn read(tx: &Transaction<'_>, from: u64, limit: usize) -> rusqlite::Result<Vec<Old>> {

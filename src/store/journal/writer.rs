@@ -16,6 +16,7 @@ use super::purge::Purged;
 use super::schema;
 use super::seed::Failure;
 use super::{Error, Reached, sql_error};
+use crate::domain::id::AppSlug;
 use crate::runtime::clock::Clock;
 use crate::store::outbox::Outbox;
 use crate::store::outbox::record::Commit;
@@ -43,13 +44,15 @@ const PURGE_EVERY: Duration = Duration::from_secs(300);
 const PURGE_EVENTS: usize = 1_024;
 
 /// How long things are kept.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Retention {
     /// Events whose deliveries are all over.
     pub keep_events: Duration,
     /// What departs from the registry. Events with a dead delivery and those in quarantine are kept until the
     /// outbox lets go of them.
     pub keep_dead: Duration,
+    /// The receiver whose state can be made again of its events, and how long those are kept, if not for ever.
+    pub keep_for: Option<(AppSlug, Option<Duration>)>,
 }
 
 /// The journal's writing side.

@@ -1,0 +1,173 @@
+//! The hub's API: organizations, contacts and their timeline, the pipeline, receivables.
+//!
+//! A key that is bound to organizations sees theirs only: anything else is not there (404), and lists leave
+//! it out. Reads go to the hub's file, and changes are commands of the hub.
+
+mod crm;
+mod orgs;
+mod pipeline;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::HeaderMap;
+use axum::routing::{get, post};
+use rusqlite::Connection;
+use serde_json::Value;
+
+use super::{Admin, blocking};
+use crate::http::page::{Page, Paging};
+use crate::http::problem::{Code, Problem};
+use crate::http::query::{Given, Parameters};
+use crate::hub::crm::reading::{Found, Reach};
+use crate::hub::{Command, CommandError, Error};
+use crate::store::control::key::{Principal, Scope};
+
+/// The routes.
+pub(super) fn routes() -> Router<Admin> {
+    Router::new()
+        .route("/api/orgs/resolve", post(orgs::resolve))
+        .route("/api/orgs/{id}", get(orgs::show))
+        .route("/api/orgs/{id}/timeline", get(orgs::timeline))
+        .route("/api/crm/contacts", get(crm::contacts))
+        .route("/api/crm/contacts/{id}", get(crm::contact))
+        .route("/api/crm/contacts/{id}/timeline", get(crm::timeline))
+        .route("/api/crm/contacts/{id}/merge", post(crm::merge))
+        .route("/api/crm/contacts/{id}/deletion-request", post(crm::request_deletion))
+        .route("/api/crm/duplicates", get(crm::duplicates))
+        .route("/api/crm/deals", get(pipeline::deals))
+        .route("/api/crm/deals/{id}", axum::routing::patch(pipeline::change_deal))
+        .route("/api/crm/deadlines", get(pipeline::deadlines))
+        .route("/api/crm/products", get(pipeline::products))
+        .route("/api/crm/alerts", get(pipeline::alerts))
+        .route("/api/analytics/conversion-funnel", get(pipeline::funnel))
+        .route("/api/cobranza", get(pipeline::receivables))
+        .route("/api/cobranza/{id}", axum::routing::patch(pipeline::change_receivable))
+}
+
+/// Whoever calls, and whose things they see.
+pub(super) struct Caller {
+    pub(super) principal: Arc<Principal>,
+    pub(super) reach: Reach,
+}
+
+impl Admin {
+    /// The caller, if the presented key allows `scope`.
+    pub(super) fn hub_caller(&self, headers: &HeaderMap, scope: Scope) -> Result<Caller, Problem> {
+        let principal = self.allow_own(headers, scope)?;
+        let reach = match &principal.organizations {
+            None => Reach::All,
+            Some(organizations) => Reach::Of(organizations.iter().cloned().collect()),
+        };
+        Ok(Caller { principal, reach })
+    }
+
+    /// Runs a read of the hub off the serving threads.
+    pub(super) async fn hub_read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let hub = Arc::clone(&self.parts.hub);
+        blocking::run(move || hub.read(query)).await.map_err(|error| unreadable(&error))
+    }
+
+    /// One page of a list of the hub.
+    pub(super) async fn hub_list<T: Send + 'static>(
+        &self,
+        paging: Paging,
+        query: impl FnOnce(&Connection, (Option<&str>, usize)) -> rusqlite::Result<Option<Found<T>>>
+        + Send
+        + 'static,
+    ) -> Result<axum::Json<Page<T>>, Problem> {
+        let (cursor, limit) = (paging.cursor, usize::from(paging.limit));
+        let found = self.hub_read(move |file| query(file, (cursor.as_deref(), limit))).await?;
+        let wrong = || Problem::new(Code::RequestInvalid, "`cursor` must be the `next` of an earlier page");
+        found.map(|found| axum::Json(Page { items: found.items, next: found.next })).ok_or_else(wrong)
+    }
+
+    /// Has the hub carry out `kind` for `caller`, about a thing of `organization`.
+    pub(super) async fn hub_command(
+        &self,
+        caller: &Principal,
+        organization: String,
+        kind: &'static str,
+        body: Value,
+    ) -> Result<axum::Json<Value>, Problem> {
+        let mut entropy = [0; 16];
+        self.parts.entropy.fill(&mut entropy);
+        let id = format!("cmd_{}", hex::encode(entropy));
+        let entry = self.entry(caller, kind, &organization).detail(body.clone());
+        let command = Command {
+            correlation: format!("cid_{}", hex::encode(&entropy[..12])),
+            at: self.parts.clock.now(),
+            actor: caller.key_id.to_string(),
+            organization,
+            kind: kind.to_owned(),
+            body,
+            id,
+        };
+        let (hub, control) = (Arc::clone(&self.parts.hub), Arc::clone(&self.parts.control));
+        blocking::run(move || {
+            let answer = hub.command(&command).map_err(refused)?;
+            control.record(&entry).map_err(|error| blocking::control_problem(&error))?;
+            Ok(axum::Json(answer))
+        })
+        .await
+    }
+}
+
+fn refused(error: CommandError) -> Problem {
+    match error {
+        CommandError::Invalid(reason) => Problem::new(Code::RequestInvalid, reason),
+        CommandError::Missing(reason) => Problem::new(Code::NotFound, reason),
+        CommandError::Conflict(reason) => Problem::new(Code::StateConflict, reason),
+        CommandError::Hub(error) => {
+            tracing::error!(error = %error, "the hub could not be changed");
+            Problem::new(Code::StoreFailing, "the hub did not take this; the log says why")
+        }
+    }
+}
+
+fn unreadable(error: &Error) -> Problem {
+    tracing::error!(error = %error, "the hub could not be read");
+    Problem::new(Code::Internal, "the hub could not be read; the log says why")
+}
+
+/// What is not there, or not for this caller: both look the same.
+pub(super) fn missing(what: &str, id: &str) -> Problem {
+    Problem::new(Code::NotFound, format!("there is no {what} `{id}`"))
+}
+
+/// The filter that every list takes.
+#[derive(Debug)]
+pub(super) struct Organization(pub(super) Option<String>);
+
+impl Organization {
+    pub(super) fn of(given: &Given) -> Self {
+        Self(given.get("organization").map(ToOwned::to_owned))
+    }
+
+    /// What of `reach` the filter leaves: another's organization leaves nothing.
+    pub(super) fn within(self, reach: Reach) -> Reach {
+        match (self.0, reach) {
+            (None, reach) => reach,
+            (Some(organization), reach) if reach.covers(&organization) => Reach::Of(vec![organization]),
+            (Some(_), _) => Reach::Of(Vec::new()),
+        }
+    }
+}
+
+impl Parameters for Organization {
+    const NAMES: &'static [&'static str] = &["organization"];
+
+    fn read(given: &Given) -> Result<Self, Problem> {
+        Ok(Self::of(given))
+    }
+}
+
+/// A JSON object as the body of a change; an empty one may be left out.
+pub(super) fn body<T: for<'de> serde::Deserialize<'de>>(bytes: &[u8]) -> Result<T, Problem> {
+    let bytes = if bytes.is_empty() { b"{}" } else { bytes };
+    serde_json::from_slice(bytes)
+        .map_err(|error| Problem::new(Code::RequestInvalid, format!("the body: {error}")))
+}

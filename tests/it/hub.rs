@@ -1,0 +1,5 @@
+//! The hub behind the broker: the same deliveries as any receiver's, its API, and whose things a key sees.
+
+mod deliveries;
+mod organizations;
+mod rebuilt;
