@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use camino_broker::app::subscribers::subscribers;
+use camino_broker::app::subscribers::{access, subscribers};
 use camino_broker::deliver::internal::{Host as _, Verdict};
 use camino_broker::deliver::{Attempt, Endpoint, Target};
 use camino_broker::domain::id::{AppSlug, CorrelationId, DeliveryId, EventId, EventType};
@@ -113,7 +113,8 @@ fn used() -> Duration {
 
 fn main() {
     let dir = tempfile::tempdir().unwrap();
-    let hub = Hub::open(dir.path(), subscribers(), Arc::new(Metrics::new().unwrap())).unwrap();
+    let hub =
+        Hub::open(dir.path(), subscribers(&access().unwrap()), Arc::new(Metrics::new().unwrap())).unwrap();
     let endpoint = Endpoint {
         app: AppSlug::hub(),
         target: Target::Internal,

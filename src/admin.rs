@@ -33,6 +33,7 @@ use crate::http::failures::Failures;
 use crate::http::key;
 use crate::http::problem::{Code, Problem};
 use crate::hub::Hub;
+use crate::hub::subscriptions::Access;
 use crate::outbox::Intake;
 use crate::runtime::clock::Clock;
 use crate::runtime::entropy::Entropy;
@@ -58,6 +59,8 @@ pub struct Parts {
     pub journal: Arc<Reader>,
     /// Organizations, contacts, and what happened to them.
     pub hub: Arc<Hub>,
+    /// Answers about features, from memory.
+    pub access: Access,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// For new keys and secrets.

@@ -77,6 +77,9 @@ pub enum Error {
     /// The journal.
     #[error(transparent)]
     Journal(#[from] store::journal::Error),
+    /// The plans.
+    #[error("the registry cannot be used: {0}")]
+    Plans(#[from] registry::plans::Error),
     /// The hub.
     #[error(transparent)]
     Hub(#[from] hub::Error),
@@ -160,7 +163,7 @@ impl App {
         let catalog = CatalogHandle::new(registry::load::load(&registry_source(&config))?);
         let (tls, listener) = (certificate::load(&config)?, listen(&config).await?);
         let address = listener.local_addr().unwrap_or(config.server.listen);
-        let Stores { outbox, control, journal_writer, journal, hub } =
+        let Stores { outbox, control, journal_writer, journal, hub, access } =
             stores::open(&config, &ports, &metrics)?;
         let directory = Directory::new(Snapshot::new(&config, &control.overlays()?));
         let config = Arc::new(config);
@@ -193,6 +196,7 @@ impl App {
             intake,
             journal: Arc::clone(&journal),
             hub: Arc::clone(&inside.hub),
+            access,
             clock: Arc::clone(&ports.clock),
             entropy: Arc::clone(&ports.entropy),
             tasks: tasks.clone(),

@@ -19,4 +19,5 @@ pub mod scheduler;
 pub mod schema;
 pub mod secret;
 pub mod signature;
+pub mod subscription;
 pub mod time;

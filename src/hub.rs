@@ -20,6 +20,7 @@ pub mod rebuild;
 pub mod relay;
 mod schema;
 mod subscriber;
+pub mod subscriptions;
 mod work;
 
 use std::collections::BTreeSet;

@@ -11,6 +11,7 @@ pub mod diff;
 pub mod embedded;
 pub mod handle;
 pub mod load;
+pub mod plans;
 pub mod problem;
 mod read;
 pub mod watch;

@@ -4,8 +4,10 @@
 //! it out. Reads go to the hub's file, and changes are commands of the hub.
 
 mod crm;
+mod ecosystem;
 mod orgs;
 mod pipeline;
+mod subscriptions;
 
 use std::sync::Arc;
 
@@ -43,6 +45,13 @@ pub(super) fn routes() -> Router<Admin> {
         .route("/api/analytics/conversion-funnel", get(pipeline::funnel))
         .route("/api/cobranza", get(pipeline::receivables))
         .route("/api/cobranza/{id}", axum::routing::patch(pipeline::change_receivable))
+        .route("/api/subscriptions", get(subscriptions::list).post(subscriptions::create))
+        .route("/api/subscriptions/{id}", get(subscriptions::show).patch(subscriptions::change))
+        .route("/api/ecosystem/feature-access", get(ecosystem::feature_access))
+        .route("/api/ecosystem/upsell-recommendations", get(ecosystem::recommendations))
+        .route("/api/ecosystem/upsell-track", post(ecosystem::track))
+        .route("/api/ecosystem/register", post(ecosystem::register))
+        .route("/api/ecosystem/customer-insights", get(ecosystem::insights))
 }
 
 /// Whoever calls, and whose things they see.

@@ -14,6 +14,7 @@ use super::{App, Error, Inside, certificate, gauges, gone, housekeeping, registr
 use crate::admin::carry_out_replays;
 use crate::config::Config;
 use crate::domain::id::AppSlug;
+use crate::hub::subscriptions;
 use crate::registry::handle::CatalogHandle;
 use crate::registry::watch::Watch;
 use crate::runtime::task::{TaskKind, Tasks};
@@ -93,6 +94,8 @@ impl App {
         recorder
             .thread(TaskKind::Journal, move || writer.run(&tail, tail_clock.as_ref(), &retention, &until))?;
         let Inside { hub, inbound, relay } = self.inside;
+        let said = subscriptions::clock::run(Arc::clone(&hub), Arc::clone(&clock));
+        tasks.spawn(TaskKind::Subscriptions, said);
         tasks.thread(TaskKind::Hub, move || inbound.run(hub.as_ref()))?;
         tasks.spawn(TaskKind::Relay, relay.run());
         tasks.spawn(TaskKind::Dispatcher, self.dispatcher.run());

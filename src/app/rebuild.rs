@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::stores;
-use super::subscribers::subscribers;
+use super::subscribers::{access, subscribers};
 use super::{Error, Ports};
 use crate::config::Config;
 use crate::hub::rebuild::{Plan, Rebuilt, rebuild};
@@ -33,9 +33,12 @@ pub fn run(
     let (mut writer, reader) = journal::open(&config.store.path.join(stores::JOURNAL_FILE))?;
     writer.begin(&outbox)?;
     writer.follow(&outbox)?;
+    let access = access()?;
+    // Two of each: what the old ones keep in memory nobody asks.
+    let again = || subscribers(&access);
     let mut plan = Plan {
         store: &config.store.path,
-        subscribers: &subscribers,
+        subscribers: &again,
         metrics,
         incomplete: wish.incomplete,
         dry: wish.dry,

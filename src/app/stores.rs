@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::subscribers::subscribers;
+use super::subscribers::{access, subscribers};
 use super::{Error, Ports};
 use crate::config::{Config, Engine};
 use crate::hub::Hub;
+use crate::hub::subscriptions::Access;
 use crate::store::control::Control;
 use crate::store::control::sealing::{Sealed, Sealing};
 use crate::store::folder;
@@ -29,6 +30,7 @@ pub(super) struct Stores {
     pub(super) journal_writer: Writer,
     pub(super) journal: Arc<Reader>,
     pub(super) hub: Arc<Hub>,
+    pub(super) access: Access,
 }
 
 /// Opens all of it; the outbox first, whose lock keeps other processes out.
@@ -36,8 +38,9 @@ pub(super) fn open(config: &Config, ports: &Ports, metrics: &Arc<Metrics>) -> Re
     let outbox = Arc::new(outbox(config, ports, metrics)?);
     let control = Arc::new(control(config, ports, metrics)?);
     let (journal_writer, journal) = journal::open(&config.store.path.join(JOURNAL_FILE))?;
-    let hub = Arc::new(Hub::open(&config.store.path, subscribers(), Arc::clone(metrics))?);
-    Ok(Stores { outbox, control, journal_writer, journal: Arc::new(journal), hub })
+    let access = access()?;
+    let hub = Arc::new(Hub::open(&config.store.path, subscribers(&access), Arc::clone(metrics))?);
+    Ok(Stores { outbox, control, journal_writer, journal: Arc::new(journal), hub, access })
 }
 
 /// Opens the outbox below `[store] path`.

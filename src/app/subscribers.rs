@@ -3,8 +3,15 @@
 use crate::hub::Subscriber;
 use crate::hub::crm::Crm;
 use crate::hub::organizations::Organizations;
+use crate::hub::subscriptions::{Access, Subscriptions};
+use crate::registry::plans::{self, Plans};
 
 /// All of them. `organizations` is the first: the others ask it whose event it is.
-pub fn subscribers() -> Vec<Box<dyn Subscriber>> {
-    vec![Box::new(Organizations), Box::new(Crm::new())]
+pub fn subscribers(access: &Access) -> Vec<Box<dyn Subscriber>> {
+    vec![Box::new(Organizations), Box::new(Crm::new()), Box::new(Subscriptions::new(access.clone()))]
+}
+
+/// A memory of what organizations may use, empty until subscribers keep it.
+pub fn access() -> Result<Access, plans::Error> {
+    Plans::embedded().map(Access::new)
 }

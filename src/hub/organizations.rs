@@ -79,9 +79,9 @@ impl Subscriber for Organizations {
         let told = event.text(&["tenantId", "tenant_id"]).map(std::borrow::Cow::into_owned);
         let tenants: Vec<&str> = event.tenant.into_iter().chain(told.as_deref()).collect();
         let canonical = canonical(work.tx, app, event.organization.trim(), &tenants)?;
-        make_known(work, event, &canonical, true)?;
+        make_known(work, &canonical, true)?;
         for tenant in tenants.into_iter().filter(|tenant| *tenant != canonical && canonical != UNASSIGNED) {
-            bind(work, event, (app, tenant), &canonical, SEEN)?;
+            bind(work, (app, tenant), &canonical, SEEN)?;
         }
         if event.event_type.as_str() == "tenant.provisioned" {
             provisioned(work, event)?;
@@ -121,7 +121,7 @@ fn bound(file: &Connection, app: &str, tenant: &str) -> rusqlite::Result<Option<
 }
 
 /// Makes an organization known; once it is more than provisional it stays so.
-fn make_known(work: &Work<'_>, event: &Event<'_>, id: &str, is_provisional: bool) -> rusqlite::Result<()> {
+fn make_known(work: &Work<'_>, id: &str, is_provisional: bool) -> rusqlite::Result<()> {
     if is_provisional && is_known(work.tx, id)? {
         return Ok(());
     }
@@ -130,22 +130,16 @@ fn make_known(work: &Work<'_>, event: &Event<'_>, id: &str, is_provisional: bool
     work.tx.prepare_cached(sql)?.execute(params![
         id,
         is_provisional,
-        event.at.0.cast_signed(),
-        event.source.as_str(),
-        event.event_id.as_str(),
+        work.at().0.cast_signed(),
+        work.cause.source,
+        work.cause.id,
     ])?;
     Ok(())
 }
 
 /// Binds a tenant, unless it is bound to another: that is reported and changes nothing.
-fn bind(
-    work: &Work<'_>,
-    event: &Event<'_>,
-    (app, tenant): (&str, &str),
-    organization: &str,
-    how: i64,
-) -> rusqlite::Result<()> {
-    let (at, event_id) = (event.at.0.cast_signed(), event.event_id.as_str());
+fn bind(work: &Work<'_>, (app, tenant): (&str, &str), organization: &str, how: i64) -> rusqlite::Result<()> {
+    let (at, event_id) = (work.at().0.cast_signed(), work.cause.id);
     match bound(work.tx, app, tenant)? {
         Some(known) if known == organization && how == SEEN => Ok(()),
         Some(known) if known != organization => {
@@ -169,11 +163,22 @@ fn bind(
 /// An app has registered one of its tenants as an organization.
 fn provisioned(work: &Work<'_>, event: &Event<'_>) -> rusqlite::Result<()> {
     let Some(organization) = event.text(&["ecosystemOrgId"]) else { return Ok(()) };
-    make_known(work, event, &organization, false)?;
+    make_known(work, &organization, false)?;
     let app = event.text(&["app"]);
     let app = app.as_deref().unwrap_or(event.source.as_str());
     match event.text(&["appOrgId"]) {
-        Some(tenant) => bind(work, event, (app, &tenant), &organization, PROVISIONED),
+        Some(tenant) => bind(work, (app, &tenant), &organization, PROVISIONED),
         None => Ok(()),
     }
+}
+
+/// Binds the tenant of an app that registers itself. False if it is bound to another organization.
+pub(in crate::hub) fn register(
+    work: &Work<'_>,
+    (app, tenant): (&str, &str),
+    organization: &str,
+) -> rusqlite::Result<bool> {
+    make_known(work, organization, false)?;
+    bind(work, (app, tenant), organization, PROVISIONED)?;
+    Ok(bound(work.tx, app, tenant)?.as_deref() == Some(organization))
 }

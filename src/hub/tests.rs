@@ -97,7 +97,14 @@ fn event(n: u64, source: &str, event_type: &str, data: &Value) -> Attempt {
     event_at(n, source, event_type, data, NOON, "org_1")
 }
 
-fn event_at(n: u64, source: &str, event_type: &str, data: &Value, at: &str, organization: &str) -> Attempt {
+pub(in crate::hub) fn event_at(
+    n: u64,
+    source: &str,
+    event_type: &str,
+    data: &Value,
+    at: &str,
+    organization: &str,
+) -> Attempt {
     let slug = |text: &str| AppSlug::new(text).unwrap();
     let event_id = EventId::new(&format!("e-{n}")).unwrap();
     let body = json!({

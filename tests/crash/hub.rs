@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use camino_broker::app::subscribers::subscribers;
+use camino_broker::app::subscribers::{access, subscribers};
 use camino_broker::domain::secret::Secret;
 use camino_broker::domain::signature::sign_ecosystem;
 use camino_broker::hub::Hub;
@@ -174,7 +174,7 @@ fn assert_none_lost(store: &Path, hub: &Hub, emitted: &BTreeSet<String>) {
 }
 
 fn read(store: &Path) -> (Vec<Sum>, u64) {
-    let hub = Hub::open(store, subscribers(), Arc::new(Metrics::new().unwrap())).unwrap();
+    let hub = Hub::open(store, subscribers(&access().unwrap()), Arc::new(Metrics::new().unwrap())).unwrap();
     let (_, journal) = journal::open(&store.join("journal.db")).unwrap();
     let filter = journal::Filter { source: Some("camino".parse().unwrap()), ..journal::Filter::default() };
     let (mut emitted, mut cursor) = (BTreeSet::new(), None::<String>);

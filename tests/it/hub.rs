@@ -3,3 +3,4 @@
 mod deliveries;
 mod organizations;
 mod rebuilt;
+mod subscriptions;

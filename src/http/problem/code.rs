@@ -121,6 +121,9 @@ codes! {
     RequestInvalid: "request.invalid", BAD_REQUEST, "A part of the request is missing or wrong",
         "A parameter, a header or a field of the body cannot be taken.",
         "Correct what the detail names.";
+    TierRequired: "subscription.tier_required", PAYMENT_REQUIRED, "The subscription does not include this",
+        "The organization's plan does not include the feature, or its subscription is not in order.",
+        "Go to the plan that `requiredPlan` names, or settle what is owed.";
     NotFound: "resource.not_found", NOT_FOUND, "There is no such thing",
         "Nothing is at this path, or not any more.",
         "Check the path and the id.";

@@ -1,7 +1,7 @@
 //! What people ask the CRM. Every query is bounded, goes by an index, and sees only the organizations that
 //! its caller may see.
 
-mod cursor;
+pub(in crate::hub) mod cursor;
 mod funnel;
 mod lists;
 
@@ -40,7 +40,7 @@ impl Reach {
     }
 
     /// A condition on the column `organization`, and its parameter, the first one.
-    fn condition(&self) -> (&'static str, Option<String>) {
+    pub(in crate::hub) fn condition(&self) -> (&'static str, Option<String>) {
         match self {
             Self::All => ("?1 IS NULL", None),
             Self::Of(organizations) => {

@@ -64,6 +64,8 @@ task_kinds! {
     Hub: "hub", Follow, ShutDown;
     /// Passes on what the hub emits.
     Relay: "relay", Abort, ShutDown;
+    /// Says what the clock has to say of subscriptions.
+    Subscriptions: "subscriptions", Abort, ShutDown;
     /// Closes idle connections to receivers.
     Connections: "connections", Abort, Log;
     /// Brings settled events into the journal.

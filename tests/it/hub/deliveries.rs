@@ -12,6 +12,7 @@ pub fn setup() -> Setup {
     Setup::new()
         .app("rito", |app| app.signing_secrets = vec![signing_secret("rito")])
         .app("comal", |app| app.signing_secrets = vec![signing_secret("comal")])
+        .app("constanza", |app| app.signing_secrets = vec![signing_secret("constanza")])
         .app("mancha", |app| app.signing_secrets = vec![signing_secret("mancha")])
 }
 

@@ -8,7 +8,7 @@ use crate::app::TestApp;
 use crate::desk::Desk;
 
 /// Every route of the hub, with what stands for an id of its kind.
-const ROUTES: [(&str, &str); 17] = [
+const ROUTES: [(&str, &str); 26] = [
     ("POST", "/api/orgs/resolve"),
     ("GET", "/api/orgs/{org}"),
     ("GET", "/api/orgs/{org}/timeline"),
@@ -26,6 +26,15 @@ const ROUTES: [(&str, &str); 17] = [
     ("GET", "/api/analytics/conversion-funnel"),
     ("GET", "/api/cobranza"),
     ("PATCH", "/api/cobranza/{receivable}"),
+    ("GET", "/api/subscriptions"),
+    ("POST", "/api/subscriptions"),
+    ("GET", "/api/subscriptions/{subscription}"),
+    ("PATCH", "/api/subscriptions/{subscription}"),
+    ("GET", "/api/ecosystem/feature-access?app=cosmos-pet&feature=appointments.read&organization={org}"),
+    ("GET", "/api/ecosystem/upsell-recommendations"),
+    ("POST", "/api/ecosystem/upsell-track"),
+    ("POST", "/api/ecosystem/register"),
+    ("GET", "/api/ecosystem/customer-insights?organization={org}"),
 ];
 
 /// Every other path of the management API that reads or changes things of organizations.
@@ -84,6 +93,13 @@ async fn post_all(app: &TestApp, theirs: &str) {
             "caracol.order.created",
             json!({"orderId": MARK, "tenantId": format!("tenant-{MARK}"), "total": 1}),
         ),
+        (9, "colectiva", "subscription.activated", json!({"planId": "pro", "nextBillingDate": "2099-01-01"})),
+        (
+            10,
+            "constanza",
+            "upsell.stamp_upgrade",
+            json!({"app": MARK, "used": 90, "limit": 100, "recommendation": MARK}),
+        ),
     ] {
         post(app, n, source, event_type, &data, theirs).await;
     }
@@ -96,11 +112,25 @@ fn body_of(method: &Method, route: &str, contact: &str) -> String {
     let body = match route {
         _ if *method == Method::GET => return String::new(),
         "/api/orgs/resolve" => json!({"app": "caracol", "tenantId": format!("tenant-{MARK}")}),
+        "/api/subscriptions" => {
+            json!({"organizationId": format!("org_{MARK}"), "app": "cosmos-pet", "planId": "pro"})
+        }
+        "/api/ecosystem/register" => json!({"organizationId": format!("org_{MARK}"), "app": "caracol"}),
+        "/api/ecosystem/upsell-track" => json!({
+            "organizationId": format!("org_{MARK}"), "app": "cosmos-pet", "feature": "appointments.read", "used": 1,
+        }),
         route if route.ends_with("/merge") => json!({"into": contact}),
+        route if route.contains("subscriptions") => json!({"action": "resume"}),
         route if route.contains("deals") => json!({"stage": "won"}),
         _ => json!({"status": "paid"}),
     };
     body.to_string()
+}
+
+/// Whether the body names whose things it is about.
+fn in_body(method: &Method, route: &str) -> bool {
+    let named = ["/api/subscriptions", "/api/ecosystem/upsell-track", "/api/ecosystem/register"];
+    *method == Method::POST && named.contains(&route)
 }
 
 #[tokio::test]
@@ -109,13 +139,14 @@ async fn anothers_things_are_not_there_by_any_path() {
     let admin = app.desk();
     let theirs = format!("org_{MARK}");
     post_all(&app, &theirs).await;
-    app.until_ended("camino", "delivered", 8).await;
+    app.until_ended("camino", "delivered", 10).await;
     let first = async |path: &str, name: &str| admin.items(path).await[0][name].as_str().unwrap().to_owned();
     let ids = [
         ("{org}", theirs.clone()),
         ("{contact}", first(&format!("/api/crm/contacts?q={MARK}"), "contactId").await),
         ("{deal}", first("/api/crm/deals", "dealId").await),
         ("{receivable}", first("/api/cobranza", "receivableId").await),
+        ("{subscription}", first("/api/subscriptions", "subscriptionId").await),
     ];
     let key = bound_key(&admin, "operate", "org_own").await;
     let desk = app.desk_of(&key);
@@ -128,7 +159,7 @@ async fn anothers_things_are_not_there_by_any_path() {
             }
             let body = body_of(&method, route, &ids[1].1);
             let answer = desk.ask(method.clone(), &format!("{path}{query}"), &body).await;
-            let named = route.contains('{') || route.ends_with("/resolve");
+            let named = route.contains('{') || route.ends_with("/resolve") || in_body(&method, route);
             let expected = if named { 404 } else { 200 };
             assert_eq!(answer.status.as_u16(), expected, "{method} {path}: {}", answer.text());
             let told = if named { String::new() } else { answer.text() };

@@ -10,14 +10,14 @@ pub struct Found<T> {
 }
 
 /// A place in a list: what comes behind it is smaller.
-pub(super) struct Cursor {
-    pub(super) at: i64,
-    pub(super) name: String,
+pub(in crate::hub) struct Cursor {
+    pub(in crate::hub) at: i64,
+    pub(in crate::hub) name: String,
 }
 
 impl Cursor {
     /// Reads a cursor, or begins before everything. None for what no list gave out.
-    pub(super) fn read(text: Option<&str>) -> Option<Self> {
+    pub(in crate::hub) fn read(text: Option<&str>) -> Option<Self> {
         let Some(text) = text else { return Some(Self { at: i64::MAX, name: "\u{10ffff}".to_owned() }) };
         let (at, name) = text.split_once('.').unwrap_or((text, ""));
         Some(Self { at: at.parse().ok()?, name: name.to_owned() })
@@ -25,7 +25,7 @@ impl Cursor {
 }
 
 /// The page of `rows`, of which one more than `limit` was asked for.
-pub(super) fn page<T>(mut rows: Vec<T>, limit: usize, place: impl Fn(&T) -> Cursor) -> Found<T> {
+pub(in crate::hub) fn page<T>(mut rows: Vec<T>, limit: usize, place: impl Fn(&T) -> Cursor) -> Found<T> {
     let more = rows.len() > limit;
     rows.truncate(limit);
     let next = rows.last().filter(|_| more).map(place);
