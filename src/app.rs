@@ -25,7 +25,7 @@ use tokio::sync::mpsc;
 use crate::admin::health::Health;
 use crate::admin::steering::Steering;
 use crate::admin::{Admin, Parts as AdminParts};
-use crate::config::Config;
+use crate::config::{Classifier, Config};
 use crate::deliver::Ways;
 use crate::deliver::http::{HttpSink, Options as SinkOptions};
 use crate::deliver::internal::{self, Inbound};
@@ -33,6 +33,8 @@ use crate::dispatch::{Dispatcher, Parts as DispatchParts};
 use crate::domain::id::AppSlug;
 use crate::http::server::{Bounds, Server, TlsError};
 use crate::hub::relay::Relay;
+use crate::hub::tickets::desk::{Desk, Model};
+use crate::hub::tickets::hosted::{self, Hosted};
 use crate::hub::{self, Hub};
 use crate::ingest::{Ingest, KeyCheck, Parts as IngestParts};
 use crate::outbox::Intake;
@@ -103,6 +105,9 @@ pub enum Error {
     /// The client for deliveries.
     #[error("cannot set up deliveries: {0}")]
     Sink(#[from] crate::deliver::http::Error),
+    /// The client for the hosted classifier.
+    #[error("cannot set up the classifier of tickets: {0} (hub.triage)")]
+    Triage(#[from] hosted::SetUp),
     /// The metrics.
     #[error("cannot set up the metrics: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -153,6 +158,7 @@ struct Inside {
     hub: Arc<Hub>,
     inbound: Inbound,
     relay: Relay,
+    desk: Desk,
 }
 
 impl App {
@@ -185,7 +191,8 @@ impl App {
         });
         let intake =
             Intake { store: Arc::clone(&outbox), catalog: catalog.clone(), directory: directory.clone() };
-        let inside = Inside { relay: relay(&hub, &intake, &journal, &ports, &metrics), hub, inbound };
+        let desk = desk(&config, &hub, &ports)?;
+        let inside = Inside { relay: relay(&hub, &intake, &journal, &ports, &metrics), hub, inbound, desk };
         let keys = key_check(Arc::clone(&control));
         let ingest = ingest(&config, &ports, &metrics, (intake.clone(), keys, Arc::clone(&draining)));
         let steering =
@@ -252,6 +259,23 @@ fn relay(
         clock: Arc::clone(&ports.clock),
         metrics: Arc::clone(metrics),
     }
+}
+
+/// Who sees to tickets beside their events.
+fn desk(config: &Config, hub: &Arc<Hub>, ports: &Ports) -> Result<Desk, Error> {
+    let triage = &config.hub.triage;
+    let key = triage.api_key.clone().filter(|_| triage.classifier == Classifier::Hosted);
+    let model = key.map(|key| {
+        let options = hosted::Options {
+            url: triage.url.clone(),
+            model: triage.model.clone(),
+            key,
+            timeout: triage.timeout,
+        };
+        let classifier = Arc::new(Hosted::new(options, Arc::clone(&ports.clock))?);
+        Ok::<_, Error>(Model { classifier, tokens_per_day: triage.tokens_per_day })
+    });
+    Ok(Desk { hub: Arc::clone(hub), model: model.transpose()?, clock: Arc::clone(&ports.clock) })
 }
 
 /// The way in for events.

@@ -15,6 +15,7 @@ mod app;
 mod delivery;
 mod error;
 mod filter;
+mod hub;
 mod ingest;
 mod journal;
 mod limit;
@@ -41,6 +42,7 @@ pub use app::{App, Ordering, RetryOverride};
 pub use delivery::{Breaker, Delivery, Retry};
 pub use error::{Error, Place};
 pub use filter::{Filter, TypePattern};
+pub use hub::{Classifier, Hub, Triage};
 pub use ingest::{Ingest, SchemaCheck, SenderCheck};
 pub use journal::Journal;
 pub use registry::Registry;
@@ -70,6 +72,8 @@ pub struct Config {
     pub delivery: Delivery,
     /// How long people can look back.
     pub journal: Journal,
+    /// What the hub does beyond its events.
+    pub hub: Hub,
     /// What the process says about itself.
     pub telemetry: Telemetry,
     /// The apps that take part, by slug.
@@ -112,6 +116,7 @@ impl Config {
         self.delivery.check()?;
         let longest = self.apps.keys().map(|app| self.retry_for(app).max_age).max();
         self.journal.check(longest.unwrap_or_default().max(self.delivery.retry.max_age))?;
+        self.hub.triage.check()?;
         self.telemetry.check()?;
         for (slug, app) in &self.apps {
             app.check(slug)?;

@@ -21,3 +21,4 @@ pub mod secret;
 pub mod signature;
 pub mod subscription;
 pub mod time;
+pub mod triage;

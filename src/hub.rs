@@ -21,6 +21,7 @@ pub mod relay;
 mod schema;
 mod subscriber;
 pub mod subscriptions;
+pub mod tickets;
 mod work;
 
 use std::collections::BTreeSet;

@@ -1,4 +1,4 @@
-//! The hub's API: organizations, contacts and their timeline, the pipeline, receivables.
+//! The hub's API: organizations, contacts and their timeline, the pipeline, receivables, tickets.
 //!
 //! A key that is bound to organizations sees theirs only: anything else is not there (404), and lists leave
 //! it out. Reads go to the hub's file, and changes are commands of the hub.
@@ -8,6 +8,7 @@ mod ecosystem;
 mod orgs;
 mod pipeline;
 mod subscriptions;
+mod tickets;
 
 use std::sync::Arc;
 
@@ -43,6 +44,8 @@ pub(super) fn routes() -> Router<Admin> {
         .route("/api/crm/products", get(pipeline::products))
         .route("/api/crm/alerts", get(pipeline::alerts))
         .route("/api/analytics/conversion-funnel", get(pipeline::funnel))
+        .route("/api/support/tickets", get(tickets::list))
+        .route("/api/support/tickets/{id}", get(tickets::show).patch(tickets::change))
         .route("/api/cobranza", get(pipeline::receivables))
         .route("/api/cobranza/{id}", axum::routing::patch(pipeline::change_receivable))
         .route("/api/subscriptions", get(subscriptions::list).post(subscriptions::create))
@@ -171,6 +174,17 @@ impl Parameters for Organization {
 
     fn read(given: &Given) -> Result<Self, Problem> {
         Ok(Self::of(given))
+    }
+}
+
+/// A filter that takes one of `known`; another word would find nothing, and look like an empty list.
+pub(super) fn one_of(given: &Given, name: &'static str, known: &[&str]) -> Result<Option<String>, Problem> {
+    match given.get(name) {
+        Some(word) if !known.contains(&word) => {
+            let detail = format!("`{name}` must be one of {}, and not `{word}`", known.join(", "));
+            Err(Problem::new(Code::RequestInvalid, detail).with("field", name.into()))
+        }
+        word => Ok(word.map(ToOwned::to_owned)),
     }
 }
 

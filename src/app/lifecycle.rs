@@ -93,11 +93,12 @@ impl App {
         };
         recorder
             .thread(TaskKind::Journal, move || writer.run(&tail, tail_clock.as_ref(), &retention, &until))?;
-        let Inside { hub, inbound, relay } = self.inside;
+        let Inside { hub, inbound, relay, desk } = self.inside;
         let said = subscriptions::clock::run(Arc::clone(&hub), Arc::clone(&clock));
         tasks.spawn(TaskKind::Subscriptions, said);
         tasks.thread(TaskKind::Hub, move || inbound.run(hub.as_ref()))?;
         tasks.spawn(TaskKind::Relay, relay.run());
+        tasks.spawn(TaskKind::Desk, desk.run());
         tasks.spawn(TaskKind::Dispatcher, self.dispatcher.run());
         let sink = self.sink;
         tasks.spawn(TaskKind::Connections, async move { sink.close_idle().await });

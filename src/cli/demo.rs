@@ -152,6 +152,7 @@ impl Show {
     async fn run(&mut self) -> anyhow::Result<()> {
         let began = self.clock.monotonic();
         let mut patience = self.clock.sleep(PATIENCE);
+        let before = timeline::access(self).await?;
         for (event_type, source) in SCENES {
             let event_id = self.post(event_type, source).await?;
             while !self.ledger.is_over(&event_id) {
@@ -162,7 +163,7 @@ impl Show {
             }
         }
         let told = tokio::select! {
-            told = timeline::show(self) => told?,
+            told = timeline::show(self, &before) => told?,
             () = &mut patience => false,
         };
         self.end(began)?;
@@ -202,7 +203,7 @@ impl Show {
         let source = AppSlug::new(source)?;
         let secret = self.stage.signing_secret(&source).context("the source has no secret")?;
         let (event_id, now) = (sample::uuid(self.entropy.as_ref()), self.clock.now());
-        let data = stage::data(event);
+        let data = stage::data(event, now);
         let body = sample::envelope(&event_id, &event.event_type, &source, ORGANIZATION, now, &data);
         let headers = sample::signed_headers(Scheme::Ecosystem, secret, &event_id, now, &body)?;
         let posted_at = self.clock.monotonic();
@@ -244,8 +245,10 @@ impl Show {
         output::say(&format!(
             "\nThe broker stays up until Ctrl-C, and this goes on telling what arrives. Look around:\n  \
              curl {url}/metrics\n  \
-             curl -H 'Authorization: Bearer {key}' '{url}/api/crm/contacts?q=ana'\n  curl {url}/readyz\n  curl {url}/api/ecosystem/webhooks\n  \
-             camino send --event {event_type} --source {source} --url {url} --secret {secret}"
+             curl -H 'Authorization: Bearer {key}' '{url}/api/crm/contacts?q=ana'\n  \
+             curl -H 'Authorization: Bearer {key}' '{url}{}'\n  curl {url}/readyz\n  curl {url}/api/ecosystem/webhooks\n  \
+             camino send --event {event_type} --source {source} --url {url} --secret {secret}",
+            timeline::access_path(),
         ));
     }
 }

@@ -16,8 +16,14 @@ use crate::domain::secret::Secret;
 /// The admin key's reference when the file doesn't set one.
 const ADMIN_KEY_DEFAULT: &str = "env:CAMINO_ADMIN_KEY";
 /// Keys whose values are secrets.
-const KEYS: [&str; 5] =
-    ["admin_key", "secret_key", "signing_secrets", "endpoint_secrets", "endpoint_secrets_by_source"];
+const KEYS: [&str; 6] = [
+    "admin_key",
+    "secret_key",
+    "api_key",
+    "signing_secrets",
+    "endpoint_secrets",
+    "endpoint_secrets_by_source",
+];
 
 type Vars = BTreeMap<String, String>;
 
@@ -43,6 +49,12 @@ pub fn resolve(tree: &mut Dict, vars: &Vars) -> Result<(), Fault> {
         && let Some(key) = store.get_mut("secret_key")
     {
         resolve_value("store.secret_key", key, vars)?;
+    }
+    if let Some(Value::Dict(_, hub)) = tree.get_mut("hub")
+        && let Some(Value::Dict(_, triage)) = hub.get_mut("triage")
+        && let Some(key) = triage.get_mut("api_key")
+    {
+        resolve_value("hub.triage.api_key", key, vars)?;
     }
     let Some(Value::Dict(_, apps)) = tree.get_mut("apps") else { return Ok(()) };
     for (slug, app) in apps.iter_mut() {

@@ -48,6 +48,7 @@ fn the_shipped_file_explains_every_setting() {
         ("delivery.retry", "[delivery.retry]"),
         ("delivery.breaker", "[delivery.breaker]"),
         ("journal", "[journal]"),
+        ("hub.triage", "[hub.triage]"),
         ("telemetry", "[telemetry]"),
         ("apps.cosmos-pet", "# [apps.cosmos-pet]"),
     ] {

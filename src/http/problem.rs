@@ -162,7 +162,7 @@ impl IntoResponse for Problem {
 /// The answer for a path that doesn't exist, as a router's fallback.
 pub fn not_found() -> Ready<Problem> {
     let detail = "there is nothing at this path; events are posted to /v1/events, and what operators read and \
-                  steer is below /v1";
+                  steer is below /v1 and /api";
     ready(Problem::new(Code::NotFound, detail))
 }
 

@@ -1,7 +1,7 @@
 //! The demo, once: everything arrives, and nothing stays behind.
 
 use insta::assert_snapshot;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::binary::Place;
 
@@ -12,13 +12,17 @@ fn once_it_ends_well_and_leaves_nothing_behind() {
     assert_eq!(ran.code, 0, "{}", ran.told());
     let summary = ran.stdout.lines().last().unwrap();
     assert!(
-        summary.starts_with("3 events, 6 deliveries: 6 arrived and verified, in 8 attempts"),
+        summary.starts_with("4 events, 10 deliveries: 10 arrived and verified, in 12 attempts"),
         "{summary}"
     );
     for line in [
         "the hub's timeline of Ana Sofía Luna",
         "Appointment apt_20260416_0042 completed with vet_mariana_rios: $650.00 MXN, paid by card",
         "Task tsk_20260416_0107 completed: $480.00 MXN, by wrk_luis_ortega",
+        "Subscription",
+        "appointments.create of cosmos-pet for org_demo",
+        "before        not allowed   no_subscription, plan cosmos_free, subscription none",
+        "after         allowed       included, plan pro, subscription active",
     ] {
         assert!(ran.stdout.contains(line), "{line} is missing in\n{}", ran.stdout);
     }
@@ -32,9 +36,12 @@ fn as_json_each_line_is_an_object() {
     assert_eq!(ran.code, 0, "{}", ran.told());
     let lines: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let count = |what: &str| lines.iter().filter(|line| line["what"] == what).count();
-    assert_eq!((count("answer"), count("decision"), count("attempt"), count("summary")), (3, 8, 8, 1));
+    assert_eq!((count("answer"), count("decision"), count("attempt"), count("summary")), (4, 13, 12, 1));
     let timeline: Vec<&Value> = lines.iter().filter(|line| line["what"] == "timeline").collect();
-    assert_eq!(timeline.len(), 2);
+    assert_eq!(timeline.len(), 3);
+    let access: Vec<_> = lines.iter().filter(|line| line["what"] == "featureAccess").collect();
+    let allowed: Vec<_> = access.iter().map(|line| (&line["when"], &line["allowed"])).collect();
+    assert_eq!(allowed, [(&json!("before"), &json!(false)), (&json!("after"), &json!(true))]);
     assert!(timeline.iter().all(|line| line["contactId"] == timeline[0]["contactId"]), "one contact");
     let attempts: Vec<&Value> = lines.iter().filter(|line| line["what"] == "attempt").collect();
     assert!(attempts.iter().all(|attempt| attempt["verified"] == true));

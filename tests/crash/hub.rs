@@ -13,6 +13,7 @@ use bytes::Bytes;
 use camino_broker::app::subscribers::{access, subscribers};
 use camino_broker::domain::secret::Secret;
 use camino_broker::domain::signature::sign_ecosystem;
+use camino_broker::domain::time::Millis;
 use camino_broker::hub::Hub;
 use camino_broker::hub::checksum::Sum;
 use camino_broker::runtime::clock::{Clock as _, SystemClock};
@@ -32,7 +33,9 @@ use crate::load::SENDERS;
 const CYCLES: u64 = 4;
 /// Events, without `CAMINO_CRASH_HUB_EVENTS`.
 const EVENTS: u64 = 400;
-const SOURCES: [&str; 4] = ["rito", "caracol", "mancha", "colectiva"];
+const SOURCES: [&str; 5] = ["rito", "caracol", "mancha", "colectiva", "plenura"];
+/// So far that the clock has nothing to say, whose commands would come at other places in each run.
+const FAR: &str = "2099-01-01";
 
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().map_or(default, |text| text.parse().expect("a number"))
@@ -46,51 +49,19 @@ fn secret(source: &str) -> String {
 
 /// The events, each with its source; some are there twice.
 fn events(dice: &mut Dice, count: u64) -> Vec<(&'static str, Bytes)> {
-    let now = SystemClock::new().now().rfc3339();
+    let now = SystemClock::new().now();
     let mut events: Vec<(&'static str, Bytes)> = Vec::new();
     for n in 0..count {
-        let (person, deal) = (dice.below(40), dice.below(30));
-        let (source, event_type, data): (_, _, Value) = match n % 5 {
-            0 => (
-                "caracol",
-                "customer.created",
-                json!({
-                    "customerId": format!("c_{person}"), "name": format!("Ana Luna {}", person % 9),
-                    "email": format!("ana{}@example.com", person / 2),
-                }),
-            ),
-            1 => (
-                "mancha",
-                "customer.identified",
-                json!({
-                    "customerId": format!("m_{}", dice.below(60)), "email": format!("ana{person}@example.com"),
-                }),
-            ),
-            2 => (
-                "rito",
-                "deal.status_changed",
-                json!({
-                    "dealId": format!("d_{deal}"), "newStatus": if dice.chance(40) { "won" } else { "analysis" },
-                }),
-            ),
-            3 => (
-                "colectiva",
-                "invoice.paid",
-                json!({
-                    "invoiceId": format!("inv_{deal}"), "amount": 100 * n, "currency": "MXN", "paidAt": now,
-                }),
-            ),
-            _ => (
-                "caracol",
-                "caracol.order.created",
-                json!({
-                    "orderId": format!("ord_{n}"), "tenantId": "vinos", "customerId": format!("c_{person}"), "total": n,
-                }),
-            ),
+        let (source, event_type, data) = match n % 8 {
+            0..4 => of_customer(n, now, dice),
+            4 => subscription(dice),
+            _ => of_organization(n, dice),
         };
+        // Subscriptions are told of in no order at all.
+        let ago = if n % 8 == 4 { Duration::from_secs(dice.below(90_000)) } else { Duration::ZERO };
         let body = json!({
-            "eventId": format!("0192f0c1-7a3b-7c11-9d55-{n:012}"), "eventType": event_type, "timestamp": now,
-            "source": source, "organizationId": format!("org_{}", n % 3), "data": data,
+            "eventId": format!("0192f0c1-7a3b-7c11-9d55-{n:012}"), "eventType": event_type, "source": source,
+            "timestamp": now.minus(ago).rfc3339(), "organizationId": format!("org_{}", n % 3), "data": data,
         });
         events.push((source, body.to_string().into()));
         if dice.chance(10) {
@@ -99,6 +70,89 @@ fn events(dice: &mut Dice, count: u64) -> Vec<(&'static str, Bytes)> {
         }
     }
     events
+}
+
+/// Source, type and data.
+type Said = (&'static str, &'static str, Value);
+
+/// Contacts, deals and receivables.
+fn of_customer(n: u64, now: Millis, dice: &mut Dice) -> Said {
+    let (person, deal) = (dice.below(40), dice.below(30));
+    match n % 8 {
+        0 => (
+            "caracol",
+            "customer.created",
+            json!({
+                "customerId": format!("c_{person}"), "name": format!("Ana Luna {}", person % 9),
+                "email": format!("ana{}@example.com", person / 2),
+            }),
+        ),
+        1 => (
+            "mancha",
+            "customer.identified",
+            json!({
+                "customerId": format!("m_{}", dice.below(60)), "email": format!("ana{person}@example.com"),
+            }),
+        ),
+        2 => (
+            "rito",
+            "deal.status_changed",
+            json!({
+                "dealId": format!("d_{deal}"), "newStatus": if dice.chance(40) { "won" } else { "analysis" },
+            }),
+        ),
+        _ => (
+            "colectiva",
+            "invoice.paid",
+            json!({
+                "invoiceId": format!("inv_{deal}"), "amount": 100 * n, "currency": "MXN", "paidAt": now.rfc3339(),
+            }),
+        ),
+    }
+}
+
+/// Tickets, use of a plan, and orders.
+fn of_organization(n: u64, dice: &mut Dice) -> Said {
+    let person = dice.below(40);
+    match n % 8 {
+        5 => (
+            "plenura",
+            "upsell.appointment_capacity",
+            json!({
+                "therapistId": format!("t_{person}"), "currentCount": dice.below(7), "limit": 5, "plan": "free",
+                "suggestedPlan": "plenura_pro", "triggerReason": "approaching_limit",
+            }),
+        ),
+        6 => (
+            "caracol",
+            "support.ticket_created",
+            json!({
+                "source_ticket_id": format!("t_{n}"), "user_email": format!("ana{person}@example.com"),
+                "subject": format!("No puedo timbrar la factura {person}"), "description": "Marca un error al timbrar",
+            }),
+        ),
+        _ => (
+            "caracol",
+            "caracol.order.created",
+            json!({
+                "orderId": format!("ord_{n}"), "tenantId": "vinos", "customerId": format!("c_{person}"), "total": n,
+            }),
+        ),
+    }
+}
+
+/// What Colectiva says of a subscription.
+fn subscription(dice: &mut Dice) -> Said {
+    let mut data =
+        json!({ "app": "cosmos-pet", "planId": "pro", "billingCycle": "monthly", "reason": "too_expensive" });
+    let (event_type, until) = match dice.below(4) {
+        0 => ("subscription.activated", "nextBillingDate"),
+        1 => ("subscription.renewed", "nextBillingDate"),
+        2 => ("subscription.payment_failed", "nextRetry"),
+        _ => ("subscription.cancelled", "effectiveDate"),
+    };
+    data[until] = FAR.into();
+    ("colectiva", event_type, data)
 }
 
 /// Posts `event` until it is acknowledged.
@@ -210,5 +264,6 @@ async fn kills_leave_no_trace_in_the_hub() {
     let rows = |table: &str| clean.iter().find(|sum| sum.table == table).unwrap().rows;
     assert_eq!(rows("inbox"), count);
     assert!(rows("emissions") > 10 && rows("duplicates") > 0, "{clean:?}");
+    assert!(rows("subscriptions") == 3 && rows("support_tickets") > 10, "{clean:?}");
     assert_eq!((emitted_clean, emitted_killed), (rows("emissions"), rows("emissions")), "each once");
 }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::super::Admin;
 use super::subscriptions::{known, of_caller, taken};
-use super::{Caller, Organization, body, missing};
+use super::{Caller, Organization, body, missing, one_of};
 use crate::http::page::{List, Page};
 use crate::http::problem::{Code, Problem};
 use crate::http::query::{Given, Parameters, Query};
@@ -120,7 +120,8 @@ impl Parameters for Recommended {
 
     fn read(given: &Given) -> Result<Self, Problem> {
         let text = |name| given.get(name).map(ToOwned::to_owned);
-        Ok(Self { organization: Organization::of(given), app: text("app"), status: text("status") })
+        let status = one_of(given, "status", &reading::STATUSES)?;
+        Ok(Self { organization: Organization::of(given), app: text("app"), status })
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::Admin;
-use super::{Organization, body, missing};
+use super::{Organization, body, missing, one_of};
 use crate::domain::time::Millis;
 use crate::http::page::{List, Page};
 use crate::http::problem::{Code, Problem};
@@ -28,7 +28,11 @@ impl Parameters for Deals {
 
     fn read(given: &Given) -> Result<Self, Problem> {
         let text = |name| given.get(name).map(ToOwned::to_owned);
-        let filter = DealFilter { kind: text("kind"), phase: text("phase"), stage: text("stage") };
+        let filter = DealFilter {
+            kind: one_of(given, "kind", &reading::KINDS)?,
+            phase: one_of(given, "phase", &reading::PHASES)?,
+            stage: text("stage"),
+        };
         Ok(Self { organization: Organization::of(given), filter })
     }
 }
@@ -87,7 +91,7 @@ impl Parameters for Span {
         };
         Ok(Self {
             organization: Organization::of(given),
-            kind: given.get("kind").map(ToOwned::to_owned),
+            kind: one_of(given, "kind", &reading::KINDS)?,
             since: time("since")?,
             until: time("until")?,
         })
@@ -148,7 +152,7 @@ impl Parameters for Owed {
     const NAMES: &'static [&'static str] = &["organization", "status"];
 
     fn read(given: &Given) -> Result<Self, Problem> {
-        let status = given.get("status").map(ToOwned::to_owned);
+        let status = one_of(given, "status", &reading::STATUSES)?;
         Ok(Self { organization: Organization::of(given), status })
     }
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::super::Admin;
-use super::{Caller, Organization, body, missing};
+use super::{Caller, Organization, body, missing, one_of};
 use crate::domain::subscription::State as Standing;
 use crate::http::page::{List, Page};
 use crate::http::problem::{Code, Problem};
@@ -28,12 +28,8 @@ impl Parameters for Wanted {
 
     fn read(given: &Given) -> Result<Self, Problem> {
         let text = |name| given.get(name).map(ToOwned::to_owned);
-        let state = text("state");
-        if let Some(state) = state.as_deref().filter(|state| Standing::parse(state).is_none()) {
-            let known = Standing::ALL.iter().map(|state| state.as_str()).collect::<Vec<_>>().join(", ");
-            let detail = format!("`state` must be one of {known}, and not `{state}`");
-            return Err(Problem::new(Code::RequestInvalid, detail).with("field", "state".into()));
-        }
+        let states: Vec<_> = Standing::ALL.iter().map(|state| state.as_str()).collect();
+        let state = one_of(given, "state", &states)?;
         let is_unresolved = match given.get("unresolved") {
             None | Some("false") => false,
             Some("true") => true,
@@ -116,7 +112,8 @@ pub(super) async fn of_caller(admin: &Admin, caller: &Caller, organization: &str
     if is_known && caller.reach.covers(organization) {
         return Ok(());
     }
-    Err(missing("organization", organization))
+    let how = "an event of it, or POST /api/ecosystem/register, makes it known";
+    Err(Problem::new(Code::NotFound, format!("there is no organization `{organization}`; {how}")))
 }
 
 /// A field that must be there, taken out.

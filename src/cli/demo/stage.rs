@@ -16,15 +16,25 @@ use crate::config::{App, Config, Retry};
 use crate::domain::catalog::{Catalog, EventDef};
 use crate::domain::id::AppSlug;
 use crate::domain::secret::Secret;
+use crate::domain::time::Millis;
 use crate::runtime::clock::Clock;
 use crate::runtime::entropy::Entropy;
 
 /// The events: type and source, in the order they are posted.
-pub(super) const SCENES: [(&str, &str); 3] = [
+pub(super) const SCENES: [(&str, &str); 4] = [
     ("appointment.completed", "cosmos-pet"),
     ("task.completed", "servilleta"),
+    (PAID, "colectiva"),
     ("payment.completed", "colectiva"),
 ];
+/// The event that opens [`FEATURE`] to the organization.
+const PAID: &str = "subscription.renewed";
+/// What the organization may do once it has paid, and the app it is of.
+pub(super) const FEATURE: (&str, &str) = ("cosmos-pet", "appointments.create");
+/// The plan of that app that has it.
+const PLAN: &str = "pro";
+/// How long it has paid for.
+const PERIOD: Duration = Duration::from_hours(30 * 24);
 /// The receiver that is down for a moment.
 pub(super) const UNSTEADY: &str = "cosmos-pet";
 /// How often it fails before it accepts.
@@ -55,6 +65,8 @@ impl Stage {
     ) -> anyhow::Result<Self> {
         let mut config = settings(folder);
         config.server.admin_key = Some(secret(entropy));
+        // Nobody must be told to keep a key of what is gone in a moment.
+        config.store.secret_key = vec![secret(entropy)];
         let receivers = receivers(catalog);
         let mut listeners = JoinSet::new();
         for slug in &receivers {
@@ -115,8 +127,8 @@ fn secret(entropy: &dyn Entropy) -> Secret {
 }
 
 /// The `data` of an event: the registry's example, or ours where it has none; with the customer, where the
-/// hub gets it.
-pub(super) fn data(event: &EventDef) -> Value {
+/// hub gets it, and the plan, where it is about one.
+pub(super) fn data(event: &EventDef, now: Millis) -> Value {
     let mut data = event.example.clone().unwrap_or_else(|| {
         json!({
             "taskId": "tsk_20260416_0107",
@@ -129,6 +141,11 @@ pub(super) fn data(event: &EventDef) -> Value {
     if event.receivers.iter().any(AppSlug::is_hub) {
         data["clientName"] = "Ana Sofía Luna".into();
         data["clientEmail"] = CUSTOMER.into();
+    }
+    if event.event_type.as_str() == PAID {
+        data["app"] = FEATURE.0.into();
+        data["planId"] = PLAN.into();
+        data["nextBillingDate"] = format!("{:.10}", now.plus(PERIOD).rfc3339()).into();
     }
     data
 }
@@ -153,7 +170,7 @@ mod tests {
             let source = AppSlug::new(source).unwrap();
             assert_eq!(sender_allowed(event, &source), SenderCheck::Declared, "{name}");
             let schema = event.schema.as_ref();
-            assert!(schema.is_none_or(|schema| schema.check(&data(event)).is_empty()), "{name}");
+            assert!(schema.is_none_or(|schema| schema.check(&data(event, Millis(0))).is_empty()), "{name}");
         }
     }
 

@@ -134,6 +134,32 @@ impl Story {
         Ok(())
     }
 
+    /// What may be used, before the events and after them.
+    pub(super) fn access(&self, before: &Value, after: &Value) -> anyhow::Result<()> {
+        let said = [("before", before), ("after", after)];
+        if self.json {
+            return said.into_iter().try_for_each(|(when, answer)| {
+                let mut line = answer.clone();
+                line["what"] = "featureAccess".into();
+                line["when"] = when.into();
+                output::json(&line)
+            });
+        }
+        let word = |json: &Value, name: &str| json[name].as_str().unwrap_or("none").to_owned();
+        let feature = self.paint.strong(&word(after, "feature"));
+        output::line("")?;
+        output::line(&format!("{feature} of {} for {}", word(after, "app"), word(after, "organizationId")))?;
+        for (when, answer) in said {
+            let is_allowed = answer["allowed"] == true;
+            let what = if is_allowed { "allowed" } else { "not allowed" };
+            let painted = if is_allowed { self.paint.good(what) } else { self.paint.bad(what) };
+            let (reason, state) = (word(answer, "reason"), word(answer, "state"));
+            let rest = format!("{reason}, plan {}, subscription {state}", word(answer, "planId"));
+            self.row(None, when, &painted, what.len(), &rest)?;
+        }
+        Ok(())
+    }
+
     /// How it went.
     pub(super) fn summary(&self, ledger: &Ledger, took: Duration) -> anyhow::Result<()> {
         let (deliveries, arrived) = (ledger.deliveries(), ledger.arrived());

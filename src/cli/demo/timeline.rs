@@ -1,4 +1,5 @@
-//! What the hub made of the events: the customer's timeline, asked of the broker over HTTP.
+//! What the hub made of the events: the customer's timeline, and what the organization may use now, asked of
+//! the broker over HTTP.
 
 use std::time::Duration;
 
@@ -7,17 +8,28 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue, Method};
 use serde_json::Value;
 
-use super::Show;
-use super::stage::{self, CUSTOMER};
+use super::stage::{self, CUSTOMER, FEATURE};
+use super::{ORGANIZATION, Show};
 use crate::cli::client;
 use crate::domain::secret::Secret;
 
 /// Between two looks: the hub follows by a moment.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
-/// Waits until every event that the hub gets is on the customer's timeline, and tells it. False if the hub
-/// gets none.
-pub(super) async fn show(show: &mut Show) -> anyhow::Result<bool> {
+/// Where an app asks whether the organization may use the feature.
+pub(super) fn access_path() -> String {
+    let (app, feature) = FEATURE;
+    format!("/api/ecosystem/feature-access?app={app}&organization={ORGANIZATION}&feature={feature}")
+}
+
+/// Whether the organization may use the feature.
+pub(super) async fn access(show: &Show) -> anyhow::Result<Value> {
+    ask(show, &access_path()).await
+}
+
+/// Waits until every event that the hub gets is on the customer's timeline, and tells it, and what may be
+/// used now, beside what could be used `before`. False if none of it comes of the events.
+pub(super) async fn show(show: &mut Show, before: &Value) -> anyhow::Result<bool> {
     let wanted = stage::scenes_of_the_hub(&show.catalog);
     let (contact, entries) = loop {
         let contacts = ask(show, &format!("/api/crm/contacts?q={CUSTOMER}")).await?;
@@ -32,7 +44,14 @@ pub(super) async fn show(show: &mut Show) -> anyhow::Result<bool> {
         show.clock.sleep(BETWEEN_LOOKS).await;
     };
     show.story.timeline(&contact, &entries)?;
-    Ok(wanted > 0)
+    // What is on the timeline was committed with the subscription, and the memory follows at once.
+    let mut after = access(show).await?;
+    while after == *before {
+        show.clock.sleep(BETWEEN_LOOKS).await;
+        after = access(show).await?;
+    }
+    show.story.access(before, &after)?;
+    Ok(wanted > 0 && before["allowed"] == false && after["allowed"] == true)
 }
 
 async fn ask(show: &Show, path: &str) -> anyhow::Result<Value> {

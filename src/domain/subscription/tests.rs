@@ -136,6 +136,44 @@ proptest! {
     }
 }
 
+/// What arrives, the state that it ends in, and what came of each.
+type Arrivals = (&'static [(u64, Trigger)], State, &'static str);
+
+#[test]
+fn events_that_come_in_another_order_end_where_their_own_times_say() {
+    use Trigger::{Activated, CancellationScheduled, Cancelled, PaymentFailed, Renewed, TrialStarted};
+    // In the order of arrival, each with its own day; and of each: applied, repeated, late, illegal.
+    let table: [Arrivals; 9] = [
+        (&[(16, Activated), (30, Cancelled)], State::Cancelled, "aa"),
+        (&[(30, Cancelled), (16, Activated)], State::Cancelled, "al"),
+        (&[(16, Activated), (16, Activated)], State::Active, "ar"),
+        (&[(47, Renewed), (46, PaymentFailed)], State::Active, "al"),
+        (&[(46, PaymentFailed), (16, Activated), (47, Renewed)], State::Active, "ala"),
+        (&[(16, TrialStarted), (16, Activated)], State::Active, "aa"),
+        (&[(16, Activated), (16, TrialStarted)], State::Active, "al"),
+        (
+            &[(30, CancellationScheduled), (16, Activated), (10, TrialStarted)],
+            State::PendingCancellation,
+            "all",
+        ),
+        (&[(16, Activated), (30, Cancelled), (31, Renewed)], State::Cancelled, "aai"),
+    ];
+    for (arrivals, end, wanted) in table {
+        let (mut now, mut outcomes): (Option<Subscription>, String) = (None, String::new());
+        for (day, trigger) in arrivals {
+            let input = said(day * DAY, *trigger);
+            outcomes.push(match tell(now.as_ref(), &input) {
+                Verdict::Applied { .. } => 'a',
+                Verdict::Repeated => 'r',
+                Verdict::Late => 'l',
+                Verdict::Illegal => 'i',
+            });
+            now = told(now.as_ref(), &input);
+        }
+        assert_eq!((now.map(|now| now.state), outcomes.as_str()), (Some(end), wanted), "{arrivals:?}");
+    }
+}
+
 #[test]
 fn a_trial_is_announced_and_ends() {
     let begun = Input {

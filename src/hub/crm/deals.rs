@@ -10,8 +10,10 @@ use crate::hub::command::Command;
 use crate::hub::work::derive;
 use crate::hub::{Event, Trouble, Work};
 
+/// What a pipeline is of.
+pub const KINDS: [&str; 3] = ["deal", "matter", "lead"];
 /// Phases, in the order of the funnel; what is not in it (lost, closed) has no place.
-pub(super) const PHASES: [&str; 6] = ["lead", "qualified", "open", "won", "lost", "closed"];
+pub const PHASES: [&str; 6] = ["lead", "qualified", "open", "won", "lost", "closed"];
 
 /// Words of apps for the phases that end a deal or begin one.
 const WORDS: &[(&str, &[&str])] = &[

@@ -17,6 +17,8 @@ pub use lists::{
     deals, duplicates, products, receivable_organization, receivables,
 };
 
+pub use super::deals::{KINDS, PHASES};
+pub use super::receivables::STATUSES;
 use crate::domain::time::Millis;
 use crate::hub::reader::{at, at_or_none, time, time_or_null};
 

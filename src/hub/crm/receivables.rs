@@ -9,7 +9,7 @@ use crate::hub::work::derive;
 use crate::hub::{Event, Trouble, Work};
 
 /// What a person may set.
-pub(super) const STATUSES: [&str; 5] = ["pending", "promised", "paid", "failed", "written_off"];
+pub const STATUSES: [&str; 5] = ["pending", "promised", "paid", "failed", "written_off"];
 
 /// The id of the receivable of an invoice.
 fn id_of(organization: &str, invoice: &str) -> String {

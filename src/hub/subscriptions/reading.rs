@@ -12,6 +12,8 @@ use crate::hub::crm::reading::cursor::{Cursor, page};
 use crate::hub::crm::reading::{Found, Reach};
 use crate::hub::reader::{at, time};
 
+/// How a recommendation can stand.
+pub const STATUSES: [&str; 5] = ["open", "shown", "clicked", "dismissed", "converted"];
 /// What was said of one subscription, at most so many of the last.
 const HISTORY_MAX: i64 = 100;
 

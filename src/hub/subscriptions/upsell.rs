@@ -14,7 +14,7 @@ use crate::hub::{Event, Trouble, Work};
 /// From this much of a limit on it is near, in per cent.
 const NEAR_PERCENT: i64 = 80;
 /// What may be done with a recommendation.
-pub(super) const STATUSES: [&str; 4] = ["shown", "clicked", "dismissed", "converted"];
+const ACTIONS: [&str; 4] = ["shown", "clicked", "dismissed", "converted"];
 
 /// Where an upsell event has what.
 struct Shape {
@@ -207,8 +207,8 @@ pub(super) fn report(
 pub(super) fn track(work: &mut Work<'_>, command: &Command) -> Result<Value, Trouble> {
     let id = asked(command, "recommendation").unwrap_or_default();
     let action = asked(command, "action").unwrap_or_default();
-    if !STATUSES.contains(&action) {
-        let known = STATUSES.join(", ");
+    if !ACTIONS.contains(&action) {
+        let known = ACTIONS.join(", ");
         return Err(Trouble::Refused(format!("`action` must be one of {known}, and not `{action}`")));
     }
     // What was clicked was shown: a status never goes back to `shown`.

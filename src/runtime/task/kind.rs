@@ -66,6 +66,8 @@ task_kinds! {
     Relay: "relay", Abort, ShutDown;
     /// Says what the clock has to say of subscriptions.
     Subscriptions: "subscriptions", Abort, ShutDown;
+    /// Asks a hosted model about support tickets, and escalates those that wait.
+    Desk: "desk", Abort, Log;
     /// Closes idle connections to receivers.
     Connections: "connections", Abort, Log;
     /// Brings settled events into the journal.

@@ -8,7 +8,7 @@ use crate::app::TestApp;
 use crate::desk::Desk;
 
 /// Every route of the hub, with what stands for an id of its kind.
-const ROUTES: [(&str, &str); 26] = [
+const ROUTES: [(&str, &str); 29] = [
     ("POST", "/api/orgs/resolve"),
     ("GET", "/api/orgs/{org}"),
     ("GET", "/api/orgs/{org}/timeline"),
@@ -35,6 +35,9 @@ const ROUTES: [(&str, &str); 26] = [
     ("POST", "/api/ecosystem/upsell-track"),
     ("POST", "/api/ecosystem/register"),
     ("GET", "/api/ecosystem/customer-insights?organization={org}"),
+    ("GET", "/api/support/tickets"),
+    ("GET", "/api/support/tickets/{ticket}"),
+    ("PATCH", "/api/support/tickets/{ticket}"),
 ];
 
 /// Every other path of the management API that reads or changes things of organizations.
@@ -100,6 +103,12 @@ async fn post_all(app: &TestApp, theirs: &str) {
             "upsell.stamp_upgrade",
             json!({"app": MARK, "used": 90, "limit": 100, "recommendation": MARK}),
         ),
+        (
+            11,
+            "caracol",
+            "support.ticket_created",
+            json!({"source_ticket_id": MARK, "user_email": format!("a@{MARK}.mx"), "subject": MARK, "description": "no abre"}),
+        ),
     ] {
         post(app, n, source, event_type, &data, theirs).await;
     }
@@ -122,6 +131,7 @@ fn body_of(method: &Method, route: &str, contact: &str) -> String {
         route if route.ends_with("/merge") => json!({"into": contact}),
         route if route.contains("subscriptions") => json!({"action": "resume"}),
         route if route.contains("deals") => json!({"stage": "won"}),
+        route if route.contains("tickets") => json!({"status": "closed"}),
         _ => json!({"status": "paid"}),
     };
     body.to_string()
@@ -139,12 +149,13 @@ async fn anothers_things_are_not_there_by_any_path() {
     let admin = app.desk();
     let theirs = format!("org_{MARK}");
     post_all(&app, &theirs).await;
-    app.until_ended("camino", "delivered", 10).await;
+    app.until_ended("camino", "delivered", 11).await;
     let first = async |path: &str, name: &str| admin.items(path).await[0][name].as_str().unwrap().to_owned();
     let ids = [
         ("{org}", theirs.clone()),
         ("{contact}", first(&format!("/api/crm/contacts?q={MARK}"), "contactId").await),
         ("{deal}", first("/api/crm/deals", "dealId").await),
+        ("{ticket}", first("/api/support/tickets", "ticketId").await),
         ("{receivable}", first("/api/cobranza", "receivableId").await),
         ("{subscription}", first("/api/subscriptions", "subscriptionId").await),
     ];
@@ -209,4 +220,42 @@ async fn a_tenant_leads_to_its_organization() {
     resolve(json!({"app": "hoja", "tenantId": "montes"})).await.problem(404, "resource.not_found");
     resolve(json!({"app": "hoja"})).await.problem(400, "request.invalid");
     assert_eq!(desk.get("/api/orgs/org_9").await["status"], "provisioned");
+}
+
+#[test]
+fn every_route_of_the_hub_is_walked() {
+    let source = include_str!("../../../src/admin/hub.rs");
+    // `{org}` and `{id}` stand at the same place.
+    let shape = |path: &str| {
+        let path = path.split('?').next().unwrap_or_default();
+        let part = |part: &str| if part.starts_with('{') { "{}".to_owned() } else { part.to_owned() };
+        path.split('/').map(part).collect::<Vec<_>>()
+    };
+    let routes: Vec<&str> =
+        source.split(".route(\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert!(routes.len() >= 25, "{routes:?}");
+    for route in routes {
+        assert!(ROUTES.iter().any(|(_, walked)| shape(walked) == shape(route)), "{route} is not walked");
+    }
+}
+
+#[tokio::test]
+async fn a_filter_that_means_nothing_is_refused() {
+    let app = setup().start().await;
+    let desk = app.desk();
+    for path in [
+        "/api/support/tickets?priority=sometimes",
+        "/api/support/tickets?status=lost",
+        "/api/support/tickets?category=sport",
+        "/api/support/tickets?area=51",
+        "/api/subscriptions?state=happy",
+        "/api/ecosystem/upsell-recommendations?status=ignored",
+        "/api/crm/deals?phase=soon",
+        "/api/crm/deals?kind=big",
+        "/api/cobranza?status=maybe",
+        "/api/analytics/conversion-funnel?kind=big",
+    ] {
+        desk.refused(path, 400, "request.invalid").await;
+    }
+    assert_eq!(desk.items("/api/support/tickets?priority=urgent&status=in_progress").await.len(), 0);
 }
