@@ -54,6 +54,19 @@ async fn what_arrived_at_once_has_no_row() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn at_a_first_start_nothing_is_shown_by_halves() {
+    let bench = Bench::new(EngineKind::Redb);
+    let outbox = bench.outbox();
+    append(&outbox, vec![event("a", &["x"])]).await;
+    settle(&outbox, vec![failed(0, 0, 1)]).await;
+    let mut writer = bench.writer();
+    writer.begin(&outbox).unwrap();
+    assert_eq!(bench.count("SELECT count(*) FROM deliveries"), 0, "an attempt without its answer");
+    writer.follow(&outbox).unwrap();
+    assert_eq!(bench.count("SELECT count(*) FROM deliveries WHERE last_status IS NOT NULL"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn stopping_and_resuming_anywhere_leaves_the_same_content() {
     for engine in EngineKind::ALL {
         let (whole, halting) = (Bench::new(engine), Bench::new(engine));

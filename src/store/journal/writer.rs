@@ -133,11 +133,19 @@ impl Writer {
             return Err(Error::Foreign { path: self.path.clone(), detail });
         }
         self.seed_names(outbox)?;
-        if self.position == 0 || self.has_gap(outbox)? {
+        if self.is_late(outbox)? || self.has_gap(outbox)? {
             self.seed(outbox)?;
         }
         outbox.journalled(self.position);
         Ok(())
+    }
+
+    /// Whether an empty journal begins after its outbox did: of what is gone, only the end is known. At a
+    /// first start nothing is gone, and the commits tell it all.
+    fn is_late(&self, outbox: &Outbox) -> Result<bool, Error> {
+        let from_the_first =
+            |commits: &[Arc<Commit>]| commits.first().is_some_and(|commit| commit.number == 1);
+        Ok(self.position == 0 && !from_the_first(&outbox.commits_after(0, 1)?))
     }
 
     /// Whether the outbox has forgotten events that the journal never saw: the file was put back from a

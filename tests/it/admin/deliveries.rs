@@ -120,7 +120,7 @@ async fn what_waits_behind_an_open_breaker_says_so() {
     desk.until(&first, |delivery| delivery["attempts"] == 1).await;
     app.send(&app.payment(2)).await.taken(202);
     let waits = desk.until_items("/v1/deliveries?reason=breaker_open", 1).await;
-    assert_eq!(told(&waits[0]), ("parked", Some("breaker_open"), 0, None));
+    assert_eq!(told(&waits[0]), ("parked", Some("breaker_open"), 0, None), "{:#}", waits[0]);
     assert_eq!(waits[0]["eventId"], json!(id(2)));
     assert!(desk.items("/v1/deliveries?reason=paused").await.is_empty());
 }
