@@ -9,10 +9,14 @@ use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body_util::Full;
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
+use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::client::{get, until};
+use crate::client::{Connection, get, until};
 use crate::dice::Dice;
 use crate::load::SENDERS;
 
@@ -21,6 +25,8 @@ pub const IN_FLIGHT_MAX: u64 = 16;
 /// Below every range from which systems take the ports of outgoing connections, so that nobody gets
 /// the broker's while it is down.
 const PORTS: std::ops::Range<u64> = 20_000..32_000;
+/// What its log says when the registry was read.
+const RELOADED: &str = "registry loaded";
 
 #[derive(Clone, Copy, Debug)]
 pub enum Engine {
@@ -162,6 +168,28 @@ impl Broker {
         kill_process(pid, Signal::TERM).unwrap();
     }
 
+    /// SIGHUP; waits until the registry was read again.
+    pub async fn reload(&self) {
+        let times = || self.log().matches(RELOADED).count();
+        let before = times();
+        kill_process(Pid::from_child(self.child.as_ref().unwrap()), Signal::HUP).unwrap();
+        until("the registry is read again", async || (times() > before).then_some(())).await;
+    }
+
+    /// Asks its management API with the administrator's key.
+    pub async fn ask(&self, method: &str, path: &str, body: &Value) -> (StatusCode, Value) {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("content-type", "application/json")
+            .header("authorization", format!("Bearer {}", self.admin_key()))
+            .body(Full::new(Bytes::from(body.to_string())))
+            .unwrap();
+        let mut connection = Connection::open(self.address).await.unwrap();
+        let (status, body) = connection.send(request).await.unwrap();
+        (status, serde_json::from_slice(&body).unwrap_or_default())
+    }
+
     /// Waits until it has ended by itself.
     pub async fn ended(&mut self) -> ExitStatus {
         let child = self.child.as_mut().unwrap();
@@ -212,7 +240,7 @@ impl Broker {
              [store]\npath = \"data\"\nengine = \"{}\"\nfree_bytes_min = \"1MiB\"\n\
              [delivery]\nallowed_networks = [\"127.0.0.0/8\"]\nendpoint_in_flight_max = {IN_FLIGHT_MAX}\n\
              [delivery.retry]\nfirst = \"20ms\"\nmax = \"200ms\"\nmax_attempts = 1000\n\
-             [telemetry]\nlog = \"warn\"\n",
+             [telemetry]\nlog = \"warn,camino_broker::telemetry::event::process=info\"\n",
             self.address,
             self.drain.as_millis(),
             self.engine.name(),

@@ -35,3 +35,5 @@ mod order;
 mod receiver;
 #[cfg(test)]
 mod replay;
+#[cfg(test)]
+mod steering;

@@ -3,10 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use bytes::Bytes;
 use camino_broker::testing::receiver::FakeReceiver;
-use http::{Request, StatusCode};
-use http_body_util::Full;
+use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::broker::{Broker, Engine};
@@ -17,19 +15,6 @@ use crate::load::{Event, RECEIVERS, SENDERS, post};
 
 const EVENTS: u32 = 300;
 const RATE: u32 = 400;
-
-async fn ask(broker: &Broker, method: &str, path: &str, body: &Value) -> (StatusCode, Value) {
-    let request = Request::builder()
-        .method(method)
-        .uri(path)
-        .header("content-type", "application/json")
-        .header("authorization", format!("Bearer {}", broker.admin_key()))
-        .body(Full::new(Bytes::from(body.to_string())))
-        .unwrap();
-    let mut connection = Connection::open(broker.address()).await.unwrap();
-    let (status, body) = connection.send(request).await.unwrap();
-    (status, serde_json::from_slice(&body).unwrap_or_default())
-}
 
 /// The replayed deliveries that came so far: what each repeats.
 fn replayed(receiver: &FakeReceiver) -> BTreeSet<String> {
@@ -52,13 +37,13 @@ async fn a_replay_goes_on_after_kills(engine: Engine) {
     broker.idle().await;
     let dry = json!({ "receiver": RECEIVERS[0], "dryRun": true });
     until("the journal has all of them", async || {
-        let (_, counted) = ask(&broker, "POST", "/v1/replays", &dry).await;
+        let (_, counted) = broker.ask("POST", "/v1/replays", &dry).await;
         (counted["matched"] == EVENTS).then_some(())
     })
     .await;
     // As new, so that each says what it repeats.
     let body = json!({ "receiver": RECEIVERS[0], "ratePerSecond": RATE, "asNew": true });
-    let (status, job) = ask(&broker, "POST", "/v1/replays", &body).await;
+    let (status, job) = broker.ask("POST", "/v1/replays", &body).await;
     assert_eq!((status, &job["matched"]), (StatusCode::ACCEPTED, &json!(EVENTS)));
     let path = format!("/v1/replays/{}", job["replayId"].as_str().unwrap());
     for _ in 0..cycles() {
@@ -69,7 +54,7 @@ async fn a_replay_goes_on_after_kills(engine: Engine) {
         broker.start().await;
     }
     let job = until("the replay ends", async || {
-        let (_, job) = ask(&broker, "GET", &path, &Value::Null).await;
+        let (_, job) = broker.ask("GET", &path, &Value::Null).await;
         (job["state"] == "done").then_some(job)
     })
     .await;
