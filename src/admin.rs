@@ -5,6 +5,7 @@
 
 mod again;
 mod audit;
+pub mod backup;
 mod blocking;
 mod dismissal;
 mod endpoints;
@@ -61,6 +62,8 @@ pub struct Parts {
     pub hub: Arc<Hub>,
     /// Answers about features, from memory.
     pub access: Access,
+    /// Where they lie, for backups.
+    pub store: backup::Store,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// For new keys and secrets.
@@ -75,6 +78,8 @@ pub struct Admin {
     parts: Arc<Parts>,
     /// Changes that may be carried out at a time; more wait.
     changes: Arc<Semaphore>,
+    /// The backup under way, or the last one.
+    backups: backup::Backups,
     /// Wrong keys, by address.
     guesses: Arc<Failures>,
     /// Refused changes that were recorded, by address.
@@ -89,6 +94,7 @@ impl Admin {
         Self {
             parts: Arc::new(parts),
             changes: Arc::new(Semaphore::new(idempotency::CHANGES_MAX)),
+            backups: backup::Backups::default(),
             guesses: Arc::default(),
             refusals: Arc::default(),
             replays: Arc::default(),
@@ -104,6 +110,7 @@ impl Admin {
             .route("/v1/keys", get(keys::list).post(keys::create))
             .route("/v1/keys/{id}", axum::routing::delete(keys::revoke))
             .route("/v1/audit", get(audit::list))
+            .route("/v1/backup", get(backup::show).post(backup::begin))
             .route("/v1/endpoints", get(endpoints::list))
             .route("/v1/endpoints/{app}", get(endpoints::show).put(endpoints::put).patch(endpoints::patch))
             .route("/v1/endpoints/{app}/pause", post(endpoints::pause))

@@ -24,7 +24,7 @@ use tokio::sync::mpsc;
 
 use crate::admin::health::Health;
 use crate::admin::steering::Steering;
-use crate::admin::{Admin, Parts as AdminParts};
+use crate::admin::{self, Admin, Parts as AdminParts};
 use crate::config::{Classifier, Config};
 use crate::deliver::Ways;
 use crate::deliver::http::{HttpSink, Options as SinkOptions};
@@ -73,6 +73,9 @@ pub enum Error {
         /// What the system said.
         reason: std::io::Error,
     },
+    /// The store's folder holds a backup or half a store.
+    #[error(transparent)]
+    Backup(#[from] store::backup::Error),
     /// The control store.
     #[error(transparent)]
     Control(#[from] store::control::Error),
@@ -204,6 +207,7 @@ impl App {
             journal: Arc::clone(&journal),
             hub: Arc::clone(&inside.hub),
             access,
+            store: backed_up(&config),
             clock: Arc::clone(&ports.clock),
             entropy: Arc::clone(&ports.entropy),
             tasks: tasks.clone(),
@@ -293,6 +297,15 @@ fn ingest(
         keys,
         draining,
     })
+}
+
+fn backed_up(config: &Config) -> admin::backup::Store {
+    let store = &config.store;
+    admin::backup::Store {
+        path: store.path.clone(),
+        engine: store.engine.into(),
+        free_bytes_min: store.free_bytes_min,
+    }
 }
 
 fn health(draining: &Arc<AtomicBool>, outbox: &Arc<Outbox>, metrics: &Arc<Metrics>) -> Health {

@@ -2,11 +2,13 @@
 //!
 //! One file per verb below. Never decides anything about events.
 
+mod backup;
 mod bench;
 mod broker;
 mod client;
 mod credential;
 mod demo;
+mod doctor;
 mod explain;
 mod failure;
 mod folder;
@@ -16,6 +18,7 @@ mod keys;
 mod output;
 mod registry;
 mod replay;
+mod restore;
 mod sample;
 mod send;
 mod serve;
@@ -50,6 +53,12 @@ enum Verb {
     Replay(replay::Args),
     /// Make, list and revoke keys.
     Keys(keys::Args),
+    /// Copy the store of a running broker into a folder of its host.
+    Backup(backup::Args),
+    /// Put a backup back into an empty store.
+    Restore(restore::Args),
+    /// Look a store over while no broker uses it.
+    Doctor(doctor::Args),
     /// See it work: a broker, five receivers and three events, all on this machine.
     Demo(demo::Args),
     /// Measure it on this machine, beside the same load with nothing between.
@@ -84,6 +93,9 @@ pub fn run() -> ExitCode {
         Verb::Explain(args) => explain::run(&args, config),
         Verb::Replay(args) => replay::run(&args, config),
         Verb::Keys(args) => keys::run(&args, config),
+        Verb::Backup(args) => backup::run(&args, config),
+        Verb::Restore(args) => restore::run(&args, config),
+        Verb::Doctor(args) => doctor::run(&args, config),
         Verb::Demo(args) => demo::run(&args),
         Verb::Bench(args) => bench::run(&args),
         Verb::BenchWorker(args) => bench::work(&args),

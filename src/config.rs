@@ -50,7 +50,7 @@ pub use server::Server;
 pub use source::process_vars;
 pub use store::{Engine, Store};
 pub use telemetry::{LogFormat, Telemetry};
-pub use unit::{InvalidUnit, parse_size, parse_span};
+pub use unit::{InvalidUnit, parse_size, parse_span, show_size};
 pub use warning::Warning;
 
 use crate::domain::id::AppSlug;

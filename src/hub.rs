@@ -35,6 +35,7 @@ use tokio::sync::Notify;
 
 use crate::deliver::Attempt;
 use crate::deliver::internal::{self, Host, Verdict};
+use crate::store::backup::HUB;
 use crate::telemetry::event as happening;
 use crate::telemetry::metrics::Metrics;
 pub use command::{Command, CommandError};
@@ -44,7 +45,7 @@ pub use subscriber::{Subscriber, Trouble};
 pub use work::Work;
 
 /// The file's name in the store's folder.
-pub const FILE: &str = "hub.db";
+pub const FILE: &str = HUB;
 /// The type of the event by which a person tries an endpoint out. It changes nothing.
 const TRIAL: &str = "camino.endpoint_test";
 

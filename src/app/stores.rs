@@ -1,25 +1,25 @@
 //! Opening the data directory.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use super::subscribers::{access, subscribers};
 use super::{Error, Ports};
-use crate::config::{Config, Engine};
+use crate::config::Config;
 use crate::hub::Hub;
 use crate::hub::subscriptions::Access;
+use crate::store::backup;
 use crate::store::control::Control;
 use crate::store::control::sealing::{Sealed, Sealing};
 use crate::store::folder;
 use crate::store::journal::{self, Reader, Writer};
-use crate::store::log::{self, EngineKind, SpaceBound};
+use crate::store::log::{self, SpaceBound};
 use crate::store::outbox::open::Surroundings;
-use crate::store::outbox::{Options, Outbox};
+use crate::store::outbox::{self, Options, Outbox};
 use crate::telemetry::event;
 use crate::telemetry::metrics::Metrics;
 
 /// The journal's file in the store.
-pub(super) const JOURNAL_FILE: &str = "journal.db";
+pub(super) const JOURNAL_FILE: &str = journal::FILE;
 /// Bytes of recent events kept in memory for their delivery.
 const CACHE_BYTES: u64 = 32 << 20;
 
@@ -35,6 +35,7 @@ pub(super) struct Stores {
 
 /// Opens all of it; the outbox first, whose lock keeps other processes out.
 pub(super) fn open(config: &Config, ports: &Ports, metrics: &Arc<Metrics>) -> Result<Stores, Error> {
+    backup::refuse_no_store(&config.store.path)?;
     let outbox = Arc::new(outbox(config, ports, metrics)?);
     let control = Arc::new(control(config, ports, metrics)?);
     let (journal_writer, journal) = journal::open(&config.store.path.join(JOURNAL_FILE))?;
@@ -47,11 +48,7 @@ pub(super) fn open(config: &Config, ports: &Ports, metrics: &Arc<Metrics>) -> Re
 pub(super) fn outbox(config: &Config, ports: &Ports, metrics: &Arc<Metrics>) -> Result<Outbox, Error> {
     let path = &config.store.path;
     folder::make(path).map_err(|reason| Error::StorePath { path: path.clone(), reason })?;
-    let engine = match config.store.engine {
-        Engine::Sled => EngineKind::Sled,
-        Engine::Redb => EngineKind::Redb,
-    };
-    let log = log::open(&path.join("outbox"), engine, log::Options::default())?;
+    let log = log::open(&path.join(outbox::FOLDER), config.store.engine.into(), log::Options::default())?;
     let metrics = Arc::clone(metrics);
     let options = Options {
         free_bytes_min: config.store.free_bytes_min,
@@ -64,18 +61,12 @@ pub(super) fn outbox(config: &Config, ports: &Ports, metrics: &Arc<Metrics>) -> 
     let disk = path.clone();
     let around = Surroundings {
         clock: Arc::clone(&ports.clock),
-        free_bytes: Box::new(move || free_bytes(&disk)),
+        free_bytes: Box::new(move || folder::free_bytes(&disk)),
         on_commit: Box::new(move |cost| {
             event::CommitDone { events: cost.events, bytes: cost.bytes, elapsed: cost.took }.emit(&metrics);
         }),
     };
     Ok(Outbox::open(log, options, around)?)
-}
-
-/// Bytes that an unprivileged process may still write on the disk of `path`.
-fn free_bytes(path: &Path) -> Option<u64> {
-    let stat = rustix::fs::statvfs(path).ok()?;
-    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
 /// Opens the control store, with the administrator's key of the config or of the file beside it.

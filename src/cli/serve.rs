@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use super::registry::unusable;
+use super::restore;
 use crate::app::signals::Signals;
 use crate::app::{App, Error, Ports};
 use crate::config::{Config, LogFormat, process_vars};
@@ -51,6 +52,10 @@ fn in_one_line(error: Error, registry: Option<&Path>) -> anyhow::Error {
             let mend = mend(&error);
             anyhow::anyhow!("{error}; {mend}")
         }
+        Error::Backup(error) => {
+            let mend = restore::mend(&error);
+            anyhow::anyhow!("{error}; {mend}")
+        }
         other => other.into(),
     }
 }
@@ -59,7 +64,7 @@ fn mend(error: &store::log::Error) -> &'static str {
     match error {
         store::log::Error::Locked { .. } => "stop that one, or give this one a store.path of its own",
         store::log::Error::Format { .. } => {
-            "set store.engine to the one that made it, or store.path to an empty folder"
+            "set store.engine to the one that made it, start the version that made it, or set store.path to an empty folder"
         }
         store::log::Error::Damaged { .. } => {
             "nothing was changed: restore a backup, or move the folder away to start anew (store.path)"

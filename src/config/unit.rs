@@ -70,6 +70,17 @@ pub fn parse_span(text: &str) -> Result<Duration, InvalidUnit> {
     Ok(Duration::from_millis(total))
 }
 
+/// Writes a size for people, with one digit behind the point: `1.5 MiB`.
+pub fn show_size(bytes: u64) -> String {
+    let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1_u64 << 10)];
+    match units.into_iter().find(|(_, unit)| bytes >= *unit) {
+        None => format!("{bytes} B"),
+        Some((name, unit)) => {
+            format!("{}.{} {name}", bytes / unit, u128::from(bytes % unit) * 10 / u128::from(unit))
+        }
+    }
+}
+
 /// Reads a size such as `1MiB`, `500kB` or `4096`.
 pub fn parse_size(text: &str) -> Result<u64, InvalidUnit> {
     let (number, unit) = leading_number(text.trim(), SIZE_WANTED)?;
@@ -156,6 +167,20 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn sizes_are_shown_in_the_unit_that_fits() {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (1_023, "1023 B"),
+            (1_024, "1.0 KiB"),
+            ((1 << 20) - 1, "1023.9 KiB"),
+            (3 << 19, "1.5 MiB"),
+            (u64::MAX, "17179869183.9 GiB"),
+        ] {
+            assert_eq!(show_size(bytes), text);
+        }
+    }
 
     #[test]
     fn durations_read_as_people_write_them() {

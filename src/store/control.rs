@@ -15,6 +15,7 @@
 pub mod admin_file;
 pub mod answers;
 pub mod audit;
+pub mod copying;
 mod instant;
 pub mod key;
 mod key_file;
@@ -73,6 +74,14 @@ pub enum Error {
         path: PathBuf,
         /// What is wrong with it.
         what: String,
+    },
+    /// The copy cannot be made.
+    #[error("cannot copy control.db to {}: {why}", path.display())]
+    Copy {
+        /// The copy.
+        path: PathBuf,
+        /// What stands in the way.
+        why: String,
     },
     /// A later version of the broker wrote it.
     #[error(

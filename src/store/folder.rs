@@ -43,6 +43,12 @@ pub fn make(path: &Path) -> io::Result<()> {
     sync(parent)
 }
 
+/// Bytes that an unprivileged process may still write on the disk of `path`.
+pub fn free_bytes(path: &Path) -> Option<u64> {
+    let stat = rustix::fs::statvfs(path).ok()?;
+    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
 /// Syncs a SQLite file, its log of changes and its folder, as far as they are there, before it is opened.
 pub(super) fn sync_database(path: &Path) -> io::Result<()> {
     let mut log = path.as_os_str().to_owned();

@@ -9,6 +9,7 @@
 //! (`slot.rs`). Never decides anything, and never holds back an acknowledgement.
 
 mod batch;
+pub mod copying;
 mod delivered;
 mod filter;
 mod insert;
@@ -40,6 +41,9 @@ pub use rows::{
     AttemptRow, DecisionRow, DeliveryRow, DriftRow, EventRow, Explained, ReceiverStats, StateCounts, Stats,
 };
 pub use writer::{Retention, Writer};
+
+/// The file's name in the store's folder.
+pub const FILE: &str = "journal.db";
 
 /// Events in one segment: the unit of the summaries by receiver.
 pub const SEGMENT_EVENTS: u64 = 1_024;

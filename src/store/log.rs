@@ -12,6 +12,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 mod compaction;
+mod copying;
 mod engine;
 mod files;
 mod format;
@@ -20,15 +21,19 @@ mod generational;
 mod mark;
 mod opening;
 mod redb;
+mod restoring;
 mod row;
+mod rows;
 mod sled;
 mod tally;
 mod values;
 
 pub use compaction::{SpaceBound, should_compact};
 pub use engine::{EngineKind, UnknownEngine};
-pub use opening::{Options, open};
+pub use opening::{Options, made_by, open};
+pub use restoring::restore_rows;
 pub use row::{Batch, ROW_BYTES_MAX, RowId, Space, chunk_count};
+pub use rows::{RowsWriter, read_rows};
 pub use values::{read_value, replay_values};
 
 /// Why the log refused.
@@ -72,6 +77,12 @@ pub enum Error {
         /// The store's directory.
         path: PathBuf,
     },
+    /// One copy is under way already.
+    #[error("{} is being copied already", path.display())]
+    Copying {
+        /// The store's directory.
+        path: PathBuf,
+    },
     /// The log was closed.
     #[error("{} is closed", path.display())]
     Closed {
@@ -93,7 +104,7 @@ pub struct Stats {
     pub appends: u64,
 }
 
-/// How far a compaction is.
+/// How far a compaction is, or a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// Rows are copied in key order.
@@ -102,6 +113,10 @@ pub enum Stage {
     CatchingUp,
     /// The new generation holds; the old one is about to be deleted.
     Switched,
+    /// A copy is about to be cut off from what comes after it.
+    Barrier,
+    /// It was cut off; what is left of it is written.
+    Cut,
 }
 
 /// What a compaction reports between two slices.
@@ -150,6 +165,20 @@ pub trait Log: Send + Sync {
     /// `progress` is called between slices and may break to give up, until [`Stage::Switched`]; it
     /// may use the log, but not close it.
     fn compact(&self, progress: &mut dyn FnMut(Progress) -> ControlFlow<()>) -> Result<Compacted, Error>;
+
+    /// Copies the live rows, as they are at one instant, into a file of rows. Returns what the copy holds, or `None`
+    /// if `progress` broke it off.
+    ///
+    /// Appends, reads and compactions go on meanwhile, also while a write of the copy hangs; one append waits until
+    /// some hundred rows are read. One copy at a time. After an error the file lacks its end.
+    fn copy_to(
+        &self,
+        to: &mut RowsWriter,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Option<Stats>, Error> {
+        let _ = progress;
+        Err(Error::Failed { path: to.name().to_owned(), detail: "this log cannot be copied".to_owned() })
+    }
 
     /// Gives the files and the lock back, as soon as no call is in flight. Every later call but
     /// this one fails. Dropping the log does the same and hides the errors.

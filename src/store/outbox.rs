@@ -10,6 +10,7 @@
 
 mod arrival;
 mod commit;
+pub mod copying;
 pub mod dedupe;
 mod draft;
 pub mod index;
@@ -42,6 +43,9 @@ use queue::Queue;
 use record::{Move, StoredEvent};
 use room::Room;
 pub use tail::Tail;
+
+/// The outbox's folder in the store's.
+pub const FOLDER: &str = "outbox";
 
 /// Why the outbox did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -162,6 +166,8 @@ struct Shared {
     cache: Cache<u64, Arc<StoredEvent>, EventWeight>,
     tail: Tail,
     journalled: AtomicU64,
+    /// What copies under way need.
+    holds: Mutex<copying::Holds>,
     failed: AtomicBool,
     /// Moves cannot be written for want of room, so nothing is claimed.
     is_stalled: AtomicBool,

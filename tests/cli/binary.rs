@@ -101,6 +101,11 @@ impl Place {
         Ran { code, stdout: self.masked(stdout), stderr: self.masked(stderr) }
     }
 
+    /// Starts it, and leaves the end to the caller.
+    pub fn begin(&self, args: &[&str]) -> Child {
+        self.command(args).spawn().unwrap()
+    }
+
     /// Starts `serve`, and returns when it is ready.
     pub fn serve(&self) -> Serving {
         let mut child = self.command(&["serve"]).spawn().unwrap();

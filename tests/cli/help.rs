@@ -18,6 +18,9 @@ fn help_names_every_verb() {
       explain   Say why each receiver does or does not get an event
       replay    Have many deliveries made again, by filter
       keys      Make, list and revoke keys
+      backup    Copy the store of a running broker into a folder of its host
+      restore   Put a backup back into an empty store
+      doctor    Look a store over while no broker uses it
       demo      See it work: a broker, five receivers and three events, all on this machine
       bench     Measure it on this machine, beside the same load with nothing between
       send      Sign an event and post it to a broker
@@ -35,7 +38,10 @@ fn help_names_every_verb() {
 
 #[test]
 fn every_verb_explains_itself() {
-    let verbs = ["serve", "explain", "replay", "keys", "demo", "bench", "send", "verify", "hub", "registry"];
+    let verbs = [
+        "serve", "explain", "replay", "keys", "backup", "restore", "doctor", "demo", "bench", "send",
+        "verify", "hub", "registry",
+    ];
     let told: Vec<String> = verbs.iter().map(|verb| Place::new().run(&[verb, "--help"]).told()).collect();
     assert_snapshot!("verbs", told.join("\n\n"));
 }
@@ -47,7 +53,7 @@ fn a_verb_that_is_none_is_a_usage_error() {
     -- stderr
     error: unrecognized subcommand 'sevre'
 
-      tip: a similar subcommand exists: 'serve'
+      tip: some similar subcommands exist: 'restore', 'serve'
 
     Usage: camino [OPTIONS] [COMMAND]
 

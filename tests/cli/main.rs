@@ -7,6 +7,8 @@ mod binary;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod help;
 #[cfg(test)]
 mod operate;

@@ -98,7 +98,7 @@ fn a_store_that_another_process_uses() {
 fn a_store_of_another_engine() {
     let place = Place::with_config("");
     store(&place, EngineKind::Redb);
-    assert_snapshot!(refused(&place), @"camino: ./data/outbox/format says redb with layout 2, but this needs sled with layout 2; set store.engine to the one that made it, or store.path to an empty folder");
+    assert_snapshot!(refused(&place), @"camino: ./data/outbox/format says redb with layout 2, but this needs sled with layout 2; set store.engine to the one that made it, start the version that made it, or set store.path to an empty folder");
 }
 
 #[test]

@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -106,9 +107,14 @@ impl Broker {
         self.address
     }
 
+    /// Where it runs; its store is `data` there.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// From now on no file can grow beyond `bytes`: as far as an engine can tell, the disk fails.
-    pub fn limit_files(&self, bytes: u64) {
-        let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
+    pub fn limit_files(&self, bytes: Option<u64>) {
+        let limit = Rlimit { current: bytes, maximum: None };
         prlimit(Some(Pid::from_child(self.child.as_ref().unwrap())), Resource::Fsize, limit).unwrap();
     }
 

@@ -26,7 +26,7 @@ async fn engine_failing_503(engine: Engine) {
     assert_eq!(post(&mut connection, &event).await.unwrap().0, StatusCode::ACCEPTED);
     kept.push(event.id);
 
-    broker.limit_files(FILE_BYTES_MAX);
+    broker.limit_files(Some(FILE_BYTES_MAX));
     let refused = loop {
         let event = Event::of_size(&SENDERS[0], &format!("large-{}", kept.len()), FILLING_BYTES);
         let answer = post(&mut connection, &event).await.expect("an answer, also to what is refused");

@@ -10,7 +10,7 @@ use crate::receiver::{Inbox, Manner, Receiver};
 
 /// Kills under load, without `CAMINO_CRASH_CYCLES`.
 const CYCLES: u32 = 5;
-const DRAIN: Duration = Duration::from_secs(20);
+pub const DRAIN: Duration = Duration::from_secs(20);
 /// Most events that one kill makes one receiver get again. What was in flight; and beyond it what had
 /// landed and waited for the commit that settles it, as long as that took: a settle holds nobody back.
 const REPEATED_MAX: u64 = 16 * IN_FLIGHT_MAX;
@@ -40,7 +40,7 @@ pub fn endpoints(receivers: &[Receiver]) -> Vec<(&'static str, std::net::SocketA
 }
 
 /// The chosen time passes; nothing is waited for.
-async fn up_to(dice: &mut Dice, span: Duration) {
+pub async fn up_to(dice: &mut Dice, span: Duration) {
     let micros = dice.below(u64::try_from(span.as_micros()).unwrap());
     tokio::time::sleep(Duration::from_micros(micros)).await;
 }

@@ -12,6 +12,8 @@
 //! that is for `tests/powercut`, which cuts the power under the store.
 
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod broker;
 #[cfg(test)]
 mod client;

@@ -1,5 +1,6 @@
 //! The hub behind the broker: the same deliveries as any receiver's, its API, and whose things a key sees.
 
+mod backed_up;
 mod deliveries;
 mod organizations;
 mod rebuilt;

@@ -11,6 +11,8 @@ mod admin;
 #[cfg(test)]
 mod app;
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod batch;
 #[cfg(test)]
 mod breaker;

@@ -76,6 +76,8 @@ task_kinds! {
     Control: "control", Finish, ShutDown;
     /// Carries out one change that was asked over HTTP.
     Change: "change", Finish, Log;
+    /// Takes a backup of the store.
+    Backup: "backup", Finish, Log;
     /// Releases quarantined events of types that the registry has learned.
     Quarantine: "quarantine", Abort, Log;
     /// Carries out the replays that were asked for; what it leaves goes on after the next start.

@@ -11,15 +11,16 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::{Error, name, schema};
+use super::{Error, copying, name, schema};
 use crate::store::folder;
 
 /// Opens the file at `path`, which no other process may have open.
 pub(super) fn open(path: &Path) -> Result<Connection, Error> {
     make_if_missing(path)?;
+    let cannot = |error: io::Error| Error::Open { path: path.to_path_buf(), why: error.to_string() };
+    copying::remove_staged(path).map_err(cannot)?;
     // What a killed process wrote and never synced is seen now, and is answered for from now on.
-    folder::sync_database(path)
-        .map_err(|error| Error::Open { path: path.to_path_buf(), why: error.to_string() })?;
+    folder::sync_database(path).map_err(cannot)?;
     let prepared = prepare(path);
     prepared.map_err(|error| name(path, error))
 }
@@ -40,7 +41,8 @@ fn prepare(path: &Path) -> Result<Connection, Error> {
     Ok(file)
 }
 
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
+/// A connection to the file, which must be there.
+pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let file = Connection::open_with_flags(
         path,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
@@ -50,7 +52,8 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(file)
 }
 
-fn check(path: &Path, file: &Connection) -> Result<(), Error> {
+/// Whether it is a control file of a schema that this version reads, and whole.
+pub(super) fn check(path: &Path, file: &Connection) -> Result<(), Error> {
     let damaged = |what: String| Err(Error::Damaged { path: path.to_path_buf(), what });
     let mark: i64 = file.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let (found, known) = (schema::version(file)?, schema::newest(schema::STEPS));
@@ -114,7 +117,7 @@ fn fill(fresh: &Path) -> rusqlite::Result<()> {
     file.close().map_err(|(_, error)| error)
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)

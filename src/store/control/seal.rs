@@ -132,6 +132,11 @@ pub(super) fn name(row: &[u8]) -> Option<Name> {
     sealed.then(|| row[1..=NAME_BYTES].try_into().ok()).flatten()
 }
 
+/// The name of the key made of `secret`.
+pub(super) fn key_name(secret: &Secret) -> Result<Name, Error> {
+    Ok(Key::new(secret)?.name)
+}
+
 fn bound_to(app: &AppSlug) -> Aad<Vec<u8>> {
     Aad::from([b"camino: endpoint secrets of ", app.as_str().as_bytes()].concat())
 }

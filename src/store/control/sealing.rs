@@ -68,7 +68,8 @@ pub(super) fn prepare(
     Ok((sealer, Sealed { key_made, resealed }))
 }
 
-fn rows(file: &Connection) -> Result<Vec<(AppSlug, Vec<u8>)>, Error> {
+/// The sealed secrets of each app.
+pub(super) fn rows(file: &Connection) -> Result<Vec<(AppSlug, Vec<u8>)>, Error> {
     let mut select = file.prepare("SELECT app, secrets FROM overlays")?;
     let rows = select.query_map([], |row| {
         let app: String = row.get(0)?;

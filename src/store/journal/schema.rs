@@ -132,13 +132,20 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, Error> {
         tx.pragma_update(None, "user_version", VERSION).map_err(failed)?;
         tx.commit().map_err(failed)?;
     }
+    check(path, &db)?;
+    Ok(db)
+}
+
+/// Whether the file is a journal of this version.
+pub(super) fn check(path: &Path, db: &Connection) -> Result<(), Error> {
+    let failed = |error: rusqlite::Error| sql_error(path, &error);
     let pragma = |name: &str| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(failed);
     let found = (pragma("application_id")?, pragma("user_version")?);
-    if found != (APPLICATION_ID, VERSION) {
-        let detail = format!("is not a journal of version {VERSION}");
-        return Err(Error::Foreign { path: path.to_path_buf(), detail });
+    if found == (APPLICATION_ID, VERSION) {
+        return Ok(());
     }
-    Ok(db)
+    let detail = format!("is not a journal of version {VERSION}");
+    Err(Error::Foreign { path: path.to_path_buf(), detail })
 }
 
 /// A connection that only reads.

@@ -24,6 +24,8 @@ const SLICE: Room = Room { rows: 512, bytes: 1 << 20 };
 const SWITCH_ROWS_MAX: usize = 128;
 /// After so many passes the writer outruns the copy, and has to wait for the rest.
 const PASSES_MAX: u32 = 32;
+/// Touched rows kept in mind while the first round is under way.
+const TOUCHED_ROWS_MAX: usize = 1 << 13;
 
 /// How large the store may grow before it is worth compacting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +47,8 @@ pub fn should_compact(stats: &Stats, bound: &SpaceBound) -> bool {
     stats.disk_bytes > bound.disk_bytes_min.max(stats.live_bytes.saturating_mul(bound.live_factor))
 }
 
-type Report<'a> = &'a mut dyn FnMut(Progress) -> ControlFlow<()>;
+/// Hears how far it is, and may break it off.
+pub(super) type Report<'a> = &'a mut dyn FnMut(Progress) -> ControlFlow<()>;
 
 pub(super) fn compact(log: &Generational, progress: Report<'_>) -> Result<Compacted, Error> {
     let _one = match log.compacting.try_lock() {
@@ -68,8 +71,8 @@ pub(super) fn compact(log: &Generational, progress: Report<'_>) -> Result<Compac
 }
 
 fn copy_and_switch(log: &Generational, source: &Generation, progress: Report<'_>) -> Result<bool, Error> {
-    let target = Generation::create(&log.dir, source.number + 1, log.make, source.lock())?;
-    let mut copy = Copy { log, source, target: &target, progress: &mut *progress, rows: 0 };
+    let mut target = Generation::create(&log.dir, source.number + 1, log.make, source.lock())?;
+    let mut copy = Copy::new(log, &mut target, |writer| &mut writer.touched, &mut *progress);
     if copy.all()?.is_break() || copy.touched()?.is_break() {
         return Ok(false);
     }
@@ -80,69 +83,114 @@ fn copy_and_switch(log: &Generational, source: &Generation, progress: Report<'_>
     Ok(true)
 }
 
-struct Copy<'a> {
-    log: &'a Generational,
-    source: &'a Generation,
-    target: &'a Generation,
-    progress: Report<'a>,
-    rows: u64,
+/// Where the writer notes what a copy lacks; `None` in it if that was too much.
+type Notes = fn(&mut Writer) -> &mut Option<BTreeSet<Key>>;
+
+/// Where rows are copied to.
+pub(super) trait Target {
+    /// Takes rows as they are now, or that they are gone.
+    fn take(&mut self, change: Change<'_>) -> Result<(), Error>;
 }
 
-impl Copy<'_> {
+impl Target for Generation {
+    fn take(&mut self, change: Change<'_>) -> Result<(), Error> {
+        self.commit(change, Tally::default())
+    }
+}
+
+/// Rows on their way from the generation that holds, whichever it is, to somewhere else.
+pub(super) struct Copy<'a> {
+    log: &'a Generational,
+    target: &'a mut dyn Target,
+    notes: Notes,
+    progress: Report<'a>,
+    pub(super) rows: u64,
+}
+
+impl<'a> Copy<'a> {
+    /// None yet.
+    pub(super) fn new(
+        log: &'a Generational,
+        target: &'a mut dyn Target,
+        notes: Notes,
+        progress: Report<'a>,
+    ) -> Self {
+        Self { log, target, notes, progress, rows: 0 }
+    }
+
     /// Copies every row, in key order.
-    fn all(&mut self) -> Result<ControlFlow<()>, Error> {
+    pub(super) fn all(&mut self) -> Result<ControlFlow<()>, Error> {
         let last = RowId::last(Space::DedupeData).key();
         let mut start = Bound::Included(Key::default());
         loop {
-            let rows = self.source.scan(start.as_ref(), &last, SLICE)?;
+            let rows = self.log.current()?.scan(start.as_ref(), &last, SLICE)?;
             let Some((end, _)) = rows.last() else { return Ok(ControlFlow::Continue(())) };
-            start = Bound::Excluded(*end);
+            let end = *end;
+            start = Bound::Excluded(end);
             let change: Change<'_> = rows.iter().map(|(key, value)| (*key, Some(value.as_slice()))).collect();
-            self.target.commit(change, Tally::default())?;
+            self.target.take(change)?;
             self.rows += rows.len() as u64;
             if self.report(Stage::Copying)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
+            // What lies ahead is read as it will be then.
+            let mut touched = self.take_touched(TOUCHED_ROWS_MAX)?.unwrap_or_default();
+            touched.retain(|key| *key <= end);
+            self.bring(touched)?;
         }
     }
 
     /// Brings over what was touched meanwhile, until little enough is left for the switch.
-    fn touched(&mut self) -> Result<ControlFlow<()>, Error> {
+    pub(super) fn touched(&mut self) -> Result<ControlFlow<()>, Error> {
         for _ in 0..PASSES_MAX {
             if self.report(Stage::CatchingUp)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
-            let touched = {
-                let (mut writer, _) = self.log.writer()?;
-                match &mut writer.touched {
-                    Some(touched) if touched.len() > SWITCH_ROWS_MAX => std::mem::take(touched),
-                    _ => break,
-                }
-            };
-            self.rows += touched.len() as u64;
-            bring_over(self.source, self.target, touched, Tally::default())?;
+            let Some(touched) = self.take_touched(SWITCH_ROWS_MAX)? else { break };
+            self.bring(touched)?;
         }
         Ok(ControlFlow::Continue(()))
     }
 
-    fn report(&mut self, stage: Stage) -> Result<ControlFlow<()>, Error> {
+    /// What was touched since the last look, if it is more than `rows_max`.
+    fn take_touched(&self, rows_max: usize) -> Result<Option<BTreeSet<Key>>, Error> {
+        let (mut writer, _) = self.log.writer()?;
+        match (self.notes)(&mut writer) {
+            Some(touched) if touched.len() > rows_max => Ok(Some(std::mem::take(touched))),
+            _ => Ok(None),
+        }
+    }
+
+    fn bring(&mut self, touched: BTreeSet<Key>) -> Result<(), Error> {
+        self.rows += touched.len() as u64;
+        // Between two reads the generation that holds is let go, also while the target's disk hangs.
+        let (log, target) = (self.log, &mut self.target);
+        bring_over(|keys| read(&*log.current()?, keys), touched, |change| target.take(change))
+    }
+
+    pub(super) fn report(&mut self, stage: Stage) -> Result<ControlFlow<()>, Error> {
         self.log.current()?;
         Ok((self.progress)(Progress { stage, rows: self.rows }))
     }
 }
 
-/// Makes `target` hold under `keys` what `source` holds, put or removed.
+type Values = Vec<Option<Vec<u8>>>;
+
+fn read(source: &Generation, keys: &[Key]) -> Result<Values, Error> {
+    keys.iter().map(|key| source.read(key)).collect()
+}
+
+/// Has `take` what `read` finds under `keys`, put or removed.
 fn bring_over(
-    source: &Generation,
-    target: &Generation,
+    read: impl Fn(&[Key]) -> Result<Values, Error>,
     keys: BTreeSet<Key>,
-    tally: Tally,
+    mut take: impl FnMut(Change<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let keys: Vec<Key> = keys.into_iter().collect();
     for keys in keys.chunks(SWITCH_ROWS_MAX) {
-        let values = keys.iter().map(|key| source.read(key)).collect::<Result<Vec<_>, Error>>()?;
+        let values = read(keys)?;
         let change = keys.iter().zip(&values).map(|(key, value)| (*key, value.as_deref())).collect();
-        target.commit(change, tally)?;
+        take(change)?;
     }
     Ok(())
 }
@@ -151,8 +199,9 @@ fn bring_over(
 fn switch(log: &Generational, source: &Generation, target: Generation) -> Result<(), Error> {
     let (mut writer, _) = log.writer()?;
     let rest = writer.touched.take().unwrap_or_default();
-    bring_over(source, &target, rest, writer.tally)?;
-    target.commit(Change::new(), writer.tally)?;
+    let tally = writer.tally;
+    bring_over(|keys| read(source, keys), rest, |change| target.commit(change, tally))?;
+    target.commit(Change::new(), tally)?;
     let format = Format::new(log.make.kind, target.number);
     format.stage(&log.dir).map_err(|error| failed(log, &error))?;
     // From here on a failure leaves it open which of the two holds: keep both, write to neither.

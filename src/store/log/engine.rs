@@ -14,6 +14,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::row::{Change, Key};
+use crate::config;
 
 /// The embedded engine that holds the rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -35,6 +36,15 @@ impl EngineKind {
         match self {
             Self::Sled => "sled",
             Self::Redb => "redb",
+        }
+    }
+}
+
+impl From<config::Engine> for EngineKind {
+    fn from(engine: config::Engine) -> Self {
+        match engine {
+            config::Engine::Sled => Self::Sled,
+            config::Engine::Redb => Self::Redb,
         }
     }
 }

@@ -11,7 +11,7 @@ use super::engine::EngineKind;
 use super::files;
 
 /// The version of the files' layout this code reads and writes.
-const LAYOUT: u32 = 2;
+pub(super) const LAYOUT: u32 = 2;
 const FILE: &str = "format";
 
 /// What the format file says.

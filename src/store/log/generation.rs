@@ -78,7 +78,7 @@ impl Generation {
     }
 
     /// Counts every row. Reads the whole generation, which is how an engine finds bad pages.
-    fn count(&self) -> Result<Tally, Error> {
+    pub fn count(&self) -> Result<Tally, Error> {
         let mut counted = Tally::default();
         let last = RowId::last(Space::DedupeData).key();
         let mut start = Bound::Included(Key::default());

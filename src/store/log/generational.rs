@@ -15,7 +15,7 @@ use super::generation::{Generation, Make};
 use super::mark::Mark;
 use super::row::{Batch, Change, Key, RowId, Space};
 use super::tally::Tally;
-use super::{Compacted, Error, Log, Progress, Stats, compaction, files};
+use super::{Compacted, Error, Log, Progress, RowsWriter, Stats, compaction, copying, files};
 
 /// What a replay brings into memory at once.
 const REPLAY_ROOM: Room = Room { rows: 512, bytes: 1 << 20 };
@@ -28,6 +28,8 @@ pub(super) struct Generational {
     writer: Mutex<Writer>,
     /// Held by the one compaction.
     pub(super) compacting: Mutex<()>,
+    /// Held by the one copy, which goes on beside a compaction.
+    pub(super) copying: Mutex<()>,
 }
 
 /// What only one thread at a time may change.
@@ -38,6 +40,8 @@ pub(super) struct Writer {
     pub(super) broken: Option<String>,
     /// The rows written or removed since the compaction began, or since it last looked.
     pub(super) touched: Option<BTreeSet<Key>>,
+    /// The same for a copy into a file. `None` again if it fell too far behind.
+    pub(super) lacking: Option<BTreeSet<Key>>,
 }
 
 impl Generational {
@@ -46,8 +50,9 @@ impl Generational {
             dir: dir.to_path_buf(),
             make,
             current: RwLock::new(Some(Arc::new(generation))),
-            writer: Mutex::new(Writer { tally, mark, broken: None, touched: None }),
+            writer: Mutex::new(Writer { tally, mark, broken: None, touched: None, lacking: None }),
             compacting: Mutex::new(()),
+            copying: Mutex::new(()),
         }
     }
 
@@ -109,6 +114,7 @@ impl Writer {
         if let Some(touched) = &mut self.touched {
             touched.extend(change.keys());
         }
+        copying::note(&mut self.lacking, change.keys());
         generation.commit(change, tally)?;
         self.tally = tally;
         self.mark.write(tally.appends).map_err(|error| {
@@ -171,6 +177,14 @@ impl Log for Generational {
 
     fn compact(&self, progress: &mut dyn FnMut(Progress) -> ControlFlow<()>) -> Result<Compacted, Error> {
         compaction::compact(self, progress)
+    }
+
+    fn copy_to(
+        &self,
+        to: &mut RowsWriter,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Option<Stats>, Error> {
+        copying::copy_to(self, to, progress)
     }
 
     fn close(&self) -> Result<(), Error> {

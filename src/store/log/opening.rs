@@ -46,6 +46,30 @@ pub fn open(dir: &Path, engine: EngineKind, options: Options) -> Result<Box<dyn 
     Ok(Box::new(Generational::new(dir, make, generation, tally, mark)))
 }
 
+/// The engine that the store in `dir` was made by, without opening it; `None` if there is no store, or one whose
+/// making broke off.
+pub fn made_by(dir: &Path) -> Result<Option<EngineKind>, Error> {
+    let path = format::path(dir);
+    match Format::read(dir) {
+        Ok(Some(Format { generation: 0, .. })) => Ok(None),
+        Ok(Some(Format { engine: Some(engine), .. })) => Ok(Some(engine)),
+        Ok(Some(other)) => {
+            let found = other.mismatch(EngineKind::default()).map_or_else(String::new, |(found, _)| found);
+            Err(Error::Format { path, found, wanted: "an engine of this version".to_owned() })
+        }
+        Ok(None)
+            if dir.is_dir() && !generation::list(dir).map_err(|error| failed(dir, &error))?.is_empty() =>
+        {
+            Err(damaged(&path, "it is missing, but generations are there"))
+        }
+        Ok(None) => Ok(None),
+        Err(error) if error.kind() == ErrorKind::InvalidData => {
+            Err(damaged(&path, "it is not a format file"))
+        }
+        Err(error) => Err(failed(&path, &error)),
+    }
+}
+
 fn read_format(dir: &Path, engine: EngineKind) -> Result<Option<Format>, Error> {
     let path = format::path(dir);
     let found = Format::read(dir).map_err(|error| match error.kind() {

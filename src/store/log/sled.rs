@@ -128,7 +128,12 @@ impl Engine for SledEngine {
 
     fn close(self: Box<Self>) -> Result<(), Fault> {
         self.make_durable()?;
-        refuse_blobs(&self.blobs)
+        refuse_blobs(&self.blobs)?;
+        let Self { db, sync, .. } = *self;
+        drop(db);
+        // Whoever reads the files next finds nobody writing.
+        await_unlocked(&sync);
+        Ok(())
     }
 }
 

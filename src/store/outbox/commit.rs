@@ -82,7 +82,7 @@ impl Committer {
 
     /// Whether another commit would find work though nobody brings any: each takes a bounded slice.
     fn has_leftovers(&self) -> bool {
-        let journalled = self.shared.journalled.load(Ordering::Acquire);
+        let journalled = self.shared.forgettable();
         !self.removals.is_empty() || lock(&self.shared.index).has_spent(journalled)
     }
 
@@ -142,7 +142,7 @@ impl Committer {
 
     /// Removes what nobody needs any more and moves the dedupe records on, a bounded slice a commit.
     fn housekeeping(&mut self, batch: &mut Batch) -> Result<(), Error> {
-        let journalled = self.shared.journalled.load(Ordering::Acquire);
+        let journalled = self.shared.forgettable();
         let now = self.shared.clock.now();
         // While there is no room, no run of dedupe records is sealed either.
         let later = if self.is_stalled {

@@ -30,10 +30,10 @@ pub struct Surroundings {
     pub on_commit: Box<dyn Fn(CommitCost) + Send + Sync>,
 }
 
-struct Found {
-    index: Index,
+pub(super) struct Found {
+    pub(super) index: Index,
     last_commit: u64,
-    last_record: u64,
+    pub(super) last_record: u64,
     record_rows: VecDeque<(u64, u32)>,
     checkpoint: Option<(u64, u32)>,
     checkpoint_bytes: usize,
@@ -59,6 +59,7 @@ impl Outbox {
             dedupe,
             tail: Tail::starting_at(found.last_record),
             journalled: AtomicU64::new(0),
+            holds: Mutex::default(),
             failed: AtomicBool::new(false),
             is_stalled: AtomicBool::new(false),
             free_seen: Mutex::new(None),
@@ -87,7 +88,7 @@ impl Outbox {
     }
 }
 
-fn read_back(log: &dyn Log) -> Result<Found, Error> {
+pub(super) fn read_back(log: &dyn Log) -> Result<Found, Error> {
     let mut found = Found {
         index: Index::default(),
         last_commit: 0,

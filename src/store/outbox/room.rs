@@ -49,7 +49,7 @@ impl Shared {
     }
 
     /// Free bytes, looked at anew unless there were far more than enough a moment ago.
-    fn free_bytes_lately(&self) -> Option<u64> {
+    pub(super) fn free_bytes_lately(&self) -> Option<u64> {
         let now = self.clock.monotonic();
         let mut seen = lock(&self.free_seen);
         if let Some((at, free_bytes)) = *seen

@@ -12,6 +12,7 @@ use crate::runtime::clock::SystemClock;
 use crate::store::log::EngineKind;
 use crate::testing::event::routed;
 
+mod copying;
 mod durable;
 mod ends;
 mod kept;

@@ -10,11 +10,13 @@ use crate::app::Setup;
 use crate::client::Answer;
 
 /// Every route with the scope that it needs.
-const ROUTES: [(&str, &str, &str); 34] = [
+const ROUTES: [(&str, &str, &str); 36] = [
     ("GET", "/v1/keys", "admin"),
     ("POST", "/v1/keys", "admin"),
     ("DELETE", "/v1/keys/key_0000000000000000", "admin"),
     ("GET", "/v1/audit", "admin"),
+    ("GET", "/v1/backup", "admin"),
+    ("POST", "/v1/backup", "admin"),
     ("GET", "/v1/endpoints", "read"),
     ("GET", "/v1/endpoints/mancha", "read"),
     ("PUT", "/v1/endpoints/mancha", "admin"),
