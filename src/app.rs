@@ -29,7 +29,7 @@ use crate::config::{Classifier, Config};
 use crate::deliver::Ways;
 use crate::deliver::http::{HttpSink, Options as SinkOptions};
 use crate::deliver::internal::{self, Inbound};
-use crate::dispatch::{Dispatcher, Parts as DispatchParts};
+use crate::dispatch::{Dispatcher, Handle, Parts as DispatchParts};
 use crate::domain::id::AppSlug;
 use crate::http::server::{Bounds, Server, TlsError};
 use crate::hub::relay::Relay;
@@ -51,6 +51,7 @@ use crate::store::journal::{Reader, Writer};
 use crate::store::outbox::Outbox;
 use crate::telemetry::event;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::trace::{self, Exporter, Tracer};
 use stores::Stores;
 
 /// Why the broker did not start. Each is one line that names the place and the mend.
@@ -114,6 +115,9 @@ pub enum Error {
     /// The metrics.
     #[error("cannot set up the metrics: {0}")]
     Metrics(#[from] prometheus::Error),
+    /// The exporter of traces.
+    #[error("cannot set up traces: {0} (telemetry.otlp_endpoint)")]
+    Traces(#[from] trace::Error),
     /// A thread did not start.
     #[error(transparent)]
     Start(#[from] crate::runtime::task::Error),
@@ -154,6 +158,7 @@ pub struct App {
     journal_writer: Writer,
     journal: Arc<Reader>,
     inside: Inside,
+    exporter: Option<Exporter>,
 }
 
 /// The hub, and what runs it.
@@ -175,29 +180,21 @@ impl App {
         let Stores { outbox, control, journal_writer, journal, hub, access } =
             stores::open(&config, &ports, &metrics)?;
         let directory = Directory::new(Snapshot::new(&config, &control.overlays()?));
-        let config = Arc::new(config);
-        let draining = Arc::new(AtomicBool::new(false));
-        let tasks = Tasks::new();
+        let (config, draining, tasks) = (Arc::new(config), Arc::new(AtomicBool::new(false)), Tasks::new());
+        let (tracer, exporter) = traces(&config, &ports, &metrics)?;
         let (gone_in, gone) = mpsc::channel(GONE_MAX);
         let (internal, inbound) = internal::pair(Arc::clone(&ports.clock));
         let sink = Arc::new(sink(&config, &ports)?);
-        let (dispatcher, dispatch) = Dispatcher::new(DispatchParts {
-            outbox: Arc::clone(&outbox),
-            directory: directory.clone(),
-            sink: Arc::new(Ways { http: Arc::clone(&sink), internal }),
-            clock: Arc::clone(&ports.clock),
-            entropy: Arc::clone(&ports.entropy),
-            tasks: tasks.clone(),
-            metrics: Arc::clone(&metrics),
-            in_flight_max: config.delivery.in_flight_max as usize,
-            on_gone: Box::new(move |app| gone::tell(&gone_in, app)),
-        });
+        let ways = Ways { http: Arc::clone(&sink), internal };
+        let (delivered, told) = ((&outbox, &directory), (&metrics, &tracer));
+        let (dispatcher, dispatch) = dispatcher(&config, &ports, &tasks, delivered, ways, told, gone_in);
         let intake =
             Intake { store: Arc::clone(&outbox), catalog: catalog.clone(), directory: directory.clone() };
         let desk = desk(&config, &hub, &ports)?;
         let inside = Inside { relay: relay(&hub, &intake, &journal, &ports, &metrics), hub, inbound, desk };
         let keys = key_check(Arc::clone(&control));
-        let ingest = ingest(&config, &ports, &metrics, (intake.clone(), keys, Arc::clone(&draining)));
+        let ingest =
+            ingest(&config, &ports, (&metrics, tracer), (intake.clone(), keys, Arc::clone(&draining)));
         let steering =
             Steering { config: Arc::clone(&config), control: Arc::clone(&control), directory, dispatch };
         let admin = Admin::new(AdminParts {
@@ -212,8 +209,12 @@ impl App {
             entropy: Arc::clone(&ports.entropy),
             tasks: tasks.clone(),
         });
-        let health = health(&draining, &outbox, &metrics);
-        let router = routes::all(ingest, admin.clone(), health, Arc::clone(&ports.entropy));
+        let router = routes::all(
+            ingest,
+            admin.clone(),
+            health(&draining, &outbox, &metrics),
+            Arc::clone(&ports.entropy),
+        );
         let server = Server::new(listener, router, bounds(&config), Arc::clone(&ports.clock)).with_tls(tls);
         Ok(Self {
             address,
@@ -234,6 +235,7 @@ impl App {
             journal_writer,
             journal,
             inside,
+            exporter,
         })
     }
 
@@ -246,6 +248,30 @@ impl App {
     pub fn stopper(&self) -> tokio_util::sync::CancellationToken {
         self.tasks.soft()
     }
+}
+
+/// What sends what is owed; receivers that are gone are told to `gone`.
+fn dispatcher(
+    config: &Config,
+    ports: &Ports,
+    tasks: &Tasks,
+    (outbox, directory): (&Arc<Outbox>, &Directory),
+    ways: Ways,
+    (metrics, tracer): (&Arc<Metrics>, &Tracer),
+    gone: mpsc::Sender<AppSlug>,
+) -> (Dispatcher, Handle) {
+    Dispatcher::new(DispatchParts {
+        outbox: Arc::clone(outbox),
+        directory: directory.clone(),
+        sink: Arc::new(ways),
+        clock: Arc::clone(&ports.clock),
+        entropy: Arc::clone(&ports.entropy),
+        tasks: tasks.clone(),
+        metrics: Arc::clone(metrics),
+        tracer: tracer.clone(),
+        in_flight_max: config.delivery.in_flight_max as usize,
+        on_gone: Box::new(move |app| gone::tell(&gone, app)),
+    })
 }
 
 /// The way of what the hub emits.
@@ -286,7 +312,7 @@ fn desk(config: &Config, hub: &Arc<Hub>, ports: &Ports) -> Result<Desk, Error> {
 fn ingest(
     config: &Config,
     ports: &Ports,
-    metrics: &Arc<Metrics>,
+    (metrics, tracer): (&Arc<Metrics>, Tracer),
     (intake, keys, draining): (Intake, KeyCheck, Arc<AtomicBool>),
 ) -> Ingest {
     Ingest::new(IngestParts {
@@ -294,6 +320,7 @@ fn ingest(
         settings: config.ingest.clone(),
         clock: Arc::clone(&ports.clock),
         metrics: Arc::clone(metrics),
+        tracer,
         keys,
         draining,
     })
@@ -306,6 +333,19 @@ fn backed_up(config: &Config) -> admin::backup::Store {
         engine: store.engine.into(),
         free_bytes_min: store.free_bytes_min,
     }
+}
+
+/// The tracer, and what sends its spans where a collector is set.
+fn traces(
+    config: &Config,
+    ports: &Ports,
+    metrics: &Arc<Metrics>,
+) -> Result<(Tracer, Option<Exporter>), Error> {
+    let Some(endpoint) = config.telemetry.otlp_endpoint.clone() else { return Ok((Tracer::off(), None)) };
+    let (entropy, clock) = (Arc::clone(&ports.entropy), Arc::clone(&ports.clock));
+    let (tracer, spans) = Tracer::on(config.telemetry.otlp_share, entropy, Arc::clone(metrics));
+    let options = trace::Options { endpoint, clock, metrics: Arc::clone(metrics) };
+    Ok((tracer, Some(Exporter::new(spans, options)?)))
 }
 
 fn health(draining: &Arc<AtomicBool>, outbox: &Arc<Outbox>, metrics: &Arc<Metrics>) -> Health {

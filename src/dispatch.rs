@@ -32,6 +32,7 @@ use crate::runtime::task::{Crew, TaskKind, Tasks};
 use crate::store::outbox::Outbox;
 use crate::store::outbox::record::Move;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::trace::Tracer;
 use attempt::{Kit, Landed};
 pub use board::{Board, LaneView};
 use endpoints::{Endpoints, Served};
@@ -71,6 +72,8 @@ pub struct Parts {
     pub tasks: Tasks,
     /// Counts.
     pub metrics: Arc<Metrics>,
+    /// Takes a span for each attempt.
+    pub tracer: Tracer,
     /// Most attempts at a time.
     pub in_flight_max: usize,
     /// Called when a receiver is gone: it must make the block last.
@@ -352,7 +355,7 @@ impl Dispatcher {
                 let parked = self.parts.outbox.parked(lane).by(|at| now.to_schedule(at));
                 self.feed(Input::Restored(lane, parked), None);
             }
-            self.board.set_block(name, block);
+            self.board.set_block(name, block, &self.parts.metrics);
             self.feed(Input::Block(lane, block), None);
         }
     }

@@ -21,4 +21,5 @@ pub mod secret;
 pub mod signature;
 pub mod subscription;
 pub mod time;
+pub mod trace;
 pub mod triage;

@@ -25,6 +25,7 @@ use crate::http::body::Budget;
 use crate::outbox::Intake;
 use crate::runtime::clock::Clock;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::trace::Tracer;
 use quota::Quotas;
 use slowdown::Slowdown;
 
@@ -48,6 +49,7 @@ struct Shared {
     settings: Settings,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
+    tracer: Tracer,
     keys: KeyCheck,
     draining: Arc<AtomicBool>,
     slowdown: Slowdown,
@@ -65,6 +67,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Counts.
     pub metrics: Arc<Metrics>,
+    /// Takes a span for each request.
+    pub tracer: Tracer,
     /// Checks bearer keys.
     pub keys: KeyCheck,
     /// Set when the process stops taking events.
@@ -74,7 +78,7 @@ pub struct Parts {
 impl Ingest {
     /// The handlers' state.
     pub fn new(parts: Parts) -> Self {
-        let Parts { intake, settings, clock, metrics, keys, draining } = parts;
+        let Parts { intake, settings, clock, metrics, tracer, keys, draining } = parts;
         let (slowdown, quotas) = (Slowdown::default(), Quotas::default());
         let bodies = Budget::new(BODIES_BYTES_MAX);
         Self {
@@ -83,6 +87,7 @@ impl Ingest {
                 settings,
                 clock,
                 metrics,
+                tracer,
                 keys,
                 draining,
                 slowdown,

@@ -6,5 +6,6 @@
 pub mod event;
 pub mod log;
 pub mod metrics;
+pub mod trace;
 
 pub use metrics::Metrics;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::stores::JOURNAL_FILE;
 use crate::runtime::clock::Clock;
+use crate::store::folder::free_bytes;
 use crate::store::journal::Reader;
 use crate::store::outbox::Outbox;
 use crate::telemetry::event;
@@ -20,6 +21,7 @@ pub(super) struct Measured {
     pub(super) metrics: Arc<Metrics>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) store: PathBuf,
+    pub(super) free_bytes_min: u64,
 }
 
 impl Measured {
@@ -65,6 +67,10 @@ impl Measured {
             let files = [file.to_owned(), format!("{file}-wal")].map(|file| self.store.join(file));
             bytes(kind, files.iter().flat_map(std::fs::metadata).map(|file| file.len()).sum());
         }
+        if let Some(free) = free_bytes(&self.store) {
+            self.metrics.store_free_bytes.set(gauge(free));
+        }
+        self.metrics.store_free_bytes_min.set(gauge(self.free_bytes_min));
         self.metrics.journal_lag_events.set(gauge(self.journal.lag(&self.outbox)));
     }
 }

@@ -124,10 +124,14 @@ impl App {
             metrics: self.metrics,
             clock,
             store: self.config.store.path.clone(),
+            free_bytes_min: self.config.store.free_bytes_min,
         };
         // Once before anybody can ask.
         measured.refresh();
         tasks.spawn(TaskKind::Gauges, measured.run());
+        if let Some(exporter) = self.exporter {
+            tasks.spawn(TaskKind::Traces, exporter.run());
+        }
         let (server, server_stop) = (self.server, stop);
         tasks.spawn(TaskKind::Listener, async move {
             let cut = server.run(server_stop).await.remaining;

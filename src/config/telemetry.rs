@@ -1,6 +1,7 @@
 //! `[telemetry]`: what the process says about itself.
 
-use serde::Deserialize;
+use http::Uri;
+use serde::{Deserialize, Deserializer};
 use tracing_subscriber::EnvFilter;
 
 use super::limit::Fault;
@@ -13,8 +14,11 @@ pub struct Telemetry {
     pub log: String,
     /// How a log line is written.
     pub format: LogFormat,
-    /// Where traces would go by OTLP; refused until the broker can send them.
-    pub otlp_endpoint: Option<String>,
+    /// The collector that traces go to, without the path; none unless it is set.
+    #[serde(deserialize_with = "address")]
+    pub otlp_endpoint: Option<Uri>,
+    /// The part of the traces beginning here that is kept, from 0 to 1.
+    pub otlp_share: f64,
 }
 
 /// How a log line is written.
@@ -30,15 +34,15 @@ pub enum LogFormat {
 
 impl Default for Telemetry {
     fn default() -> Self {
-        Self { log: "info".to_owned(), format: LogFormat::Text, otlp_endpoint: None }
+        Self { log: "info".to_owned(), format: LogFormat::Text, otlp_endpoint: None, otlp_share: 1.0 }
     }
 }
 
 impl Telemetry {
     pub(super) fn check(&self) -> Result<(), Fault> {
-        if self.otlp_endpoint.is_some() {
-            let rule = "is not supported yet: this build sends no traces; remove the setting";
-            return Err(Fault::new("telemetry.otlp_endpoint", rule));
+        if !(0.0..=1.0).contains(&self.otlp_share) {
+            let rule = format!("is {}, but must be from 0 to 1", self.otlp_share);
+            return Err(Fault::new("telemetry.otlp_share", rule));
         }
         EnvFilter::try_new(&self.log).map(drop).map_err(|error| {
             let rule =
@@ -46,4 +50,14 @@ impl Telemetry {
             Fault::new("telemetry.log", rule)
         })
     }
+}
+
+fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Uri>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let uri: Option<Uri> = text.parse().ok();
+    let is_address = |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
+    let fits = |uri: &Uri| is_address(uri) && uri.query().is_none();
+    uri.filter(fits).map(Some).ok_or_else(|| {
+        serde::de::Error::custom("must be the address of a collector, such as http://127.0.0.1:4318")
+    })
 }

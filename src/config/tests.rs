@@ -151,9 +151,13 @@ fn a_value_out_of_its_rule_names_the_rule() {
             "config.toml:2: `delivery.retry.factor` is 0.5, but must be from 1 to 100",
         ),
         (
-            "[telemetry]\notlp_endpoint = \"http://x\"",
-            "config.toml:2: `telemetry.otlp_endpoint` is not supported yet: this build sends no traces; remove \
-             the setting",
+            "[telemetry]\notlp_endpoint = \"127.0.0.1:4318\"",
+            "config.toml:2: `telemetry.otlp_endpoint` must be the address of a collector, such as \
+             http://127.0.0.1:4318",
+        ),
+        (
+            "[telemetry]\notlp_share = 1.5",
+            "config.toml:2: `telemetry.otlp_share` is 1.5, but must be from 0 to 1",
         ),
         ("[server\n", "config.toml:1: not TOML: "),
     ] {

@@ -67,7 +67,7 @@ impl Dispatcher {
                 if let Some(served) = self.lanes.get(usize::from(lane)) {
                     let receiver = &served.name;
                     event::EndpointDisabled { receiver, reason: "gone" }.emit(&self.parts.metrics);
-                    self.board.set_block(receiver, Some(Block::Disabled));
+                    self.board.set_block(receiver, Some(Block::Disabled), &self.parts.metrics);
                     (self.parts.on_gone)(receiver);
                 }
             }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Parts;
-use crate::deliver::{Attempt, Endpoint, Report, Sink, Turn};
+use crate::deliver::{Attempt, Endpoint, Report, Sink, Target, Turn};
 use crate::domain::id::{AppSlug, CorrelationId, DeliveryId, EventId, EventType};
 use crate::domain::outcome::{Outcome, Reason};
 use crate::domain::scheduler::LaneId;
@@ -18,6 +18,7 @@ use crate::store::outbox::record::{AttemptNote, StoredEvent};
 use crate::store::outbox::{Error, Outbox};
 use crate::telemetry::event;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::trace::{Begun, Ended, Kind, Tracer};
 
 /// What every attempt needs.
 pub(super) struct Kit {
@@ -25,6 +26,7 @@ pub(super) struct Kit {
     outbox: Arc<Outbox>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) metrics: Arc<Metrics>,
+    tracer: Tracer,
 }
 
 impl Kit {
@@ -34,6 +36,7 @@ impl Kit {
             outbox: Arc::clone(&parts.outbox),
             clock: Arc::clone(&parts.clock),
             metrics: Arc::clone(&parts.metrics),
+            tracer: parts.tracer.clone(),
         }
     }
 }
@@ -75,7 +78,8 @@ pub(super) async fn run(kit: Arc<Kit>, mut order: Order) -> Landed {
     let turn = order.turn.take();
     match (load(&kit, order.seq).await, &order.endpoint) {
         (Ok(Some(event)), Some(endpoint)) => {
-            let attempt = Attempt { turn, ..attempt(&event, endpoint, order.attempt) };
+            let span = kit.tracer.begin(event.traceparent.as_deref(), started_at);
+            let attempt = Attempt { turn, ..attempt(&event, endpoint, order.attempt, span) };
             let delivery_id = attempt.delivery_id;
             let report = kit.sink.send(attempt).await;
             event::AttemptFinished {
@@ -87,6 +91,8 @@ pub(super) async fn run(kit: Arc<Kit>, mut order: Order) -> Landed {
                 elapsed: report.duration,
             }
             .emit(&kit.metrics);
+            kit.tracer
+                .end(span, |begun| traced(begun, &event, endpoint, (delivery_id, order.attempt), &report));
             let event_id = event.event_id.clone();
             let sent = Sent { delivery_id, event_id, receiver: Arc::clone(endpoint) };
             landed(&order, started_at, event.accepted_at, sent, report)
@@ -109,7 +115,7 @@ pub(super) async fn load(kit: &Kit, seq: u64) -> Result<Option<Arc<StoredEvent>>
     })
 }
 
-fn attempt(event: &StoredEvent, endpoint: &Arc<Endpoint>, number: u16) -> Attempt {
+fn attempt(event: &StoredEvent, endpoint: &Arc<Endpoint>, number: u16, span: Option<Begun>) -> Attempt {
     let receiver = &endpoint.app;
     let delivery_id = event.delivery_id(receiver);
     let as_new = event.replay.is_some_and(|replay| replay.as_new);
@@ -132,9 +138,37 @@ fn attempt(event: &StoredEvent, endpoint: &Arc<Endpoint>, number: u16) -> Attemp
         webhook_id: if as_new { delivery_id.to_string() } else { event.event_id.to_string() },
         idempotency_key: key.to_string(),
         replay_of: event.replay.map(|replay| replay.of),
-        traceparent: event.traceparent.clone(),
+        // The receiver's own spans hang below this attempt, if there is one for it.
+        traceparent: span.map(|span| span.context.to_string()).or_else(|| event.traceparent.clone()),
         endpoint: Arc::clone(endpoint),
         turn: None,
+    }
+}
+
+/// The attempt's span.
+fn traced(
+    begun: Begun,
+    event: &StoredEvent,
+    endpoint: &Endpoint,
+    (delivery_id, number): (DeliveryId, u16),
+    report: &Report,
+) -> Ended {
+    let mut attributes = vec![
+        ("delivery.receiver", endpoint.app.as_str().into()),
+        ("delivery.id", delivery_id.to_string().into()),
+        ("delivery.attempt", u64::from(number).into()),
+        ("event.id", event.event_id.as_str().into()),
+        ("event.type", event.event_type.as_str().into()),
+        ("event.source", event.source.as_str().into()),
+    ];
+    attributes.extend(report.status.map(|status| ("delivery.status", u64::from(status).into())));
+    Ended {
+        begun,
+        name: "deliver",
+        kind: if matches!(endpoint.target, Target::Http(_)) { Kind::Client } else { Kind::Internal },
+        elapsed: report.duration,
+        attributes,
+        failure: report.outcome.reason().map(Reason::as_str),
     }
 }
 

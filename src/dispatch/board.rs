@@ -42,8 +42,14 @@ impl Board {
         self.lanes.read().unwrap_or_else(PoisonError::into_inner).get(receiver).copied().unwrap_or_default()
     }
 
-    pub(super) fn set_block(&self, receiver: &AppSlug, block: Option<Block>) {
+    pub(super) fn set_block(&self, receiver: &AppSlug, block: Option<Block>, metrics: &Metrics) {
         self.change(receiver, |view| view.block = block);
+        let state = match block {
+            None => 0,
+            Some(Block::Paused) => 1,
+            Some(Block::Disabled) => 2,
+        };
+        metrics.endpoint_blocked.with_label_values(&[receiver.as_str()]).set(state);
     }
 
     pub(super) fn set_breaker(&self, receiver: &AppSlug, state: State, metrics: &Metrics) {

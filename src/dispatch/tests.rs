@@ -137,6 +137,7 @@ impl Bench {
             entropy: Arc::new(OsEntropy),
             tasks: Tasks::new(),
             metrics: Arc::new(Metrics::new().unwrap()),
+            tracer: Tracer::off(),
             in_flight_max: 16,
             on_gone: Box::new(|_| {}),
         });

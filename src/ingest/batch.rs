@@ -20,6 +20,7 @@ use crate::http::correlation::Correlation;
 use crate::http::problem::{Code, Problem, refused};
 use crate::http::server::Peer;
 use crate::store::outbox::record::StoredEvent;
+use crate::telemetry::trace::{Ended, Kind};
 
 /// What a sender is told of an item.
 #[derive(Serialize)]
@@ -50,10 +51,20 @@ pub(super) async fn post_batch(
 ) -> Response {
     let shared = &ingest.shared;
     let started = shared.clock.monotonic();
-    let context = Context::of(&headers, correlation.0);
+    let context = Context::of(shared, &headers, correlation.0);
     let outcome = take(shared, peer, &context, &headers, body).await;
     let outcome = outcome.map_err(|problem| tied(problem, &context, None));
     let elapsed: Duration = shared.clock.monotonic().saturating_sub(started);
+    if let Ok(items) = &outcome {
+        shared.tracer.end(context.span, |begun| Ended {
+            begun,
+            name: "accept batch",
+            kind: Kind::Server,
+            elapsed,
+            attributes: vec![("batch.items", (items.len() as u64).into())],
+            failure: None,
+        });
+    }
     answer::batch(
         shared,
         outcome.map(|items| (StatusCode::OK, axum::Json(Answers { items })).into_response()),

@@ -13,6 +13,7 @@ use crate::outbox::admission::{Refusal, Rules, admit};
 use crate::outbox::{Intake, Receipt};
 use crate::store::outbox::dedupe::{DedupeRecord, body_digest};
 use crate::store::outbox::record::{Proof, StoredEvent};
+use crate::telemetry::trace::Begun;
 
 /// Longest tenant header kept, in bytes.
 const TENANT_BYTES_MAX: usize = 256;
@@ -22,18 +23,22 @@ pub(super) struct Context {
     pub(super) correlation: Option<CorrelationId>,
     pub(super) tenant: Option<String>,
     pub(super) traceparent: Option<String>,
+    pub(super) span: Option<Begun>,
 }
 
 impl Context {
-    pub(super) fn of(headers: &HeaderMap, correlation: Option<CorrelationId>) -> Self {
+    pub(super) fn of(shared: &Shared, headers: &HeaderMap, correlation: Option<CorrelationId>) -> Self {
         let text = |name: &str| {
             let value = headers.get(name)?.to_str().ok()?.trim();
             (!value.is_empty() && value.len() <= TENANT_BYTES_MAX).then(|| value.to_owned())
         };
+        let given = text("traceparent");
+        let span = shared.tracer.begin(given.as_deref(), shared.clock.now());
         Self {
             correlation,
             tenant: text("x-tenant-id").or_else(|| text("x-ecosystem-org-id")),
-            traceparent: text("traceparent"),
+            traceparent: span.map(|span| span.context.to_string()).or(given),
+            span,
         }
     }
 }

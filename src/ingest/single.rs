@@ -14,13 +14,13 @@ use super::answer;
 use super::judge::{Context, Judged, Noted, judge, mismatch};
 use super::{Ingest, Shared, proof};
 use crate::domain::event::{self as envelope, Envelope};
-use crate::domain::id::CorrelationId;
 use crate::http::body::{Share, read_shared};
 use crate::http::correlation::Correlation;
 use crate::http::problem::{Code, Problem, refused};
 use crate::http::server::Peer;
 use crate::outbox::Receipt;
 use crate::telemetry::event;
+use crate::telemetry::trace::{Ended, Kind};
 
 /// `POST /v1/events`.
 pub(super) async fn post_event(
@@ -32,26 +32,54 @@ pub(super) async fn post_event(
 ) -> Response {
     let shared = &ingest.shared;
     let started = shared.clock.monotonic();
-    let outcome = take(shared, peer, correlation.0, &headers, body).await;
+    let context = Context::of(shared, &headers, correlation.0);
+    let outcome = take(shared, peer, &context, &headers, body).await;
     let elapsed = shared.clock.monotonic().saturating_sub(started);
+    trace(shared, &context, outcome.as_ref(), elapsed);
     answer::event(shared, outcome, elapsed)
 }
 
 async fn take(
     shared: &Shared,
     peer: Peer,
-    correlation: Option<CorrelationId>,
+    context: &Context,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Receipt, Problem> {
-    let context = Context::of(headers, correlation);
     let mut share = shared.bodies.share();
     let body =
-        read(shared, headers, body, &mut share).await.map_err(|problem| tied(problem, &context, None))?;
-    let envelope = envelope::parse(&body).map_err(|error| tied(envelope_problem(&error), &context, None))?;
-    take_proven(shared, peer, headers, &body, &envelope, &context)
+        read(shared, headers, body, &mut share).await.map_err(|problem| tied(problem, context, None))?;
+    let envelope = envelope::parse(&body).map_err(|error| tied(envelope_problem(&error), context, None))?;
+    take_proven(shared, peer, headers, &body, &envelope, context)
         .await
-        .map_err(|problem| tied(problem, &context, Some(&envelope)))
+        .map_err(|problem| tied(problem, context, Some(&envelope)))
+}
+
+/// The request's span. Refusals make none, so that strangers fill no collector.
+fn trace(shared: &Shared, context: &Context, outcome: Result<&Receipt, &Problem>, elapsed: Duration) {
+    let (attributes, failure) = match outcome {
+        Ok(receipt) => {
+            let attributes = vec![
+                ("event.id", receipt.event_id.as_str().into()),
+                ("event.deliveries", (receipt.deliveries.len() as u64).into()),
+                ("ingest.result", receipt.status.as_str().into()),
+                ("correlation_id", receipt.correlation.as_str().into()),
+            ];
+            (attributes, None)
+        }
+        Err(problem) if problem.code().status().is_server_error() => {
+            (Vec::new(), Some(problem.code().as_str()))
+        }
+        Err(_) => return,
+    };
+    shared.tracer.end(context.span, |begun| Ended {
+        begun,
+        name: "accept event",
+        kind: Kind::Server,
+        elapsed,
+        attributes,
+        failure,
+    });
 }
 
 async fn take_proven(

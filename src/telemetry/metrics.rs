@@ -8,6 +8,8 @@ use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
+use super::event::IngestResult;
+
 /// The content type of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
 
@@ -80,6 +82,7 @@ macro_rules! metrics {
                 )+
                 let metrics = Self { registry, $($field,)+ };
                 metrics.build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+                metrics.begin_at_zero();
                 Ok(metrics)
             }
         }
@@ -111,10 +114,16 @@ metrics! {
     queue_oldest_seconds: IntGaugeVec = "camino_queue_oldest_seconds" ["receiver"], &[];
     /// State of the receiver's breaker: 0 closed, 1 half-open, 2 open.
     breaker_state: IntGaugeVec = "camino_breaker_state" ["receiver"], &[];
+    /// Whether the receiver's endpoint may be sent to: 0 yes, 1 paused, 2 disabled or without an address.
+    endpoint_blocked: IntGaugeVec = "camino_endpoint_blocked" ["receiver"], &[];
     /// Dead letters that nobody has dealt with yet.
     dead_letters: IntGaugeVec = "camino_dead_letters" ["receiver"], &[];
     /// Size of the data files, by kind.
     store_bytes: IntGaugeVec = "camino_store_bytes" ["kind"], &[];
+    /// Free space on the disk of the store, for the process's user.
+    store_free_bytes: IntGauge = "camino_store_free_bytes" [], &[];
+    /// Free space below which events are refused.
+    store_free_bytes_min: IntGauge = "camino_store_free_bytes_min" [], &[];
     /// Events in the outbox that the journal doesn't hold yet.
     journal_lag_events: IntGauge = "camino_journal_lag_events" [], &[];
     /// Events that came to the hub: taken in, refused for good, or failed and to come again.
@@ -123,9 +132,27 @@ metrics! {
     hub_emissions: IntCounterVec = "camino_hub_emissions_total" ["outcome"], &[];
     /// Events that differ from what the registry declares, by source and type.
     drift: IntCounterVec = "camino_drift_total" ["source", "event_type"], &[];
+    /// Spans of traces: sent, or dropped because the collector was slow or away.
+    trace_spans: IntCounterVec = "camino_trace_spans_total" ["outcome"], &[];
 }
 
 impl Metrics {
+    /// Shows the counters whose labels are known beforehand: a rate sees the first step only if 0 was there.
+    fn begin_at_zero(&self) {
+        for result in IngestResult::ALL {
+            self.ingest_requests.with_label_values(&[result.as_str()]);
+        }
+        for outcome in ["taken", "refused", "failed"] {
+            self.hub_events.with_label_values(&[outcome]);
+        }
+        for outcome in ["relayed", "held_back"] {
+            self.hub_emissions.with_label_values(&[outcome]);
+        }
+        for outcome in ["sent", "dropped"] {
+            self.trace_spans.with_label_values(&[outcome]);
+        }
+    }
+
     /// All metrics in Prometheus' text format. One that has no sample yet is there with its help text,
     /// so that who looks for it sees that nothing happened rather than that it doesn't exist.
     pub fn render(&self) -> String {
@@ -171,12 +198,16 @@ mod tests {
                 "camino_queue_depth{receiver,state}",
                 "camino_queue_oldest_seconds{receiver}",
                 "camino_breaker_state{receiver}",
+                "camino_endpoint_blocked{receiver}",
                 "camino_dead_letters{receiver}",
                 "camino_store_bytes{kind}",
+                "camino_store_free_bytes",
+                "camino_store_free_bytes_min",
                 "camino_journal_lag_events",
                 "camino_hub_events_total{outcome}",
                 "camino_hub_emissions_total{outcome}",
                 "camino_drift_total{source,event_type}",
+                "camino_trace_spans_total{outcome}",
             ]
         );
         assert!(Metrics::CATALOG.iter().all(|(_, _, help)| help.ends_with('.')));

@@ -53,4 +53,6 @@ mod retried;
 #[cfg(test)]
 mod tls;
 #[cfg(test)]
+mod traces;
+#[cfg(test)]
 mod unavailable;

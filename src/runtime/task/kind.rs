@@ -88,4 +88,6 @@ task_kinds! {
     Retention: "retention", Abort, Log;
     /// Refreshes the gauges that are measured, not counted.
     Gauges: "gauges", Abort, Log;
+    /// Sends spans to the collector.
+    Traces: "traces", Abort, Log;
 }

@@ -37,6 +37,21 @@ pub enum IngestResult {
 }
 
 impl IngestResult {
+    /// Every way.
+    pub const ALL: &[Self] = &[
+        Self::Accepted,
+        Self::Duplicate,
+        Self::Quarantined,
+        Self::Batch,
+        Self::Invalid,
+        Self::Unproven,
+        Self::Forbidden,
+        Self::Mismatch,
+        Self::Limited,
+        Self::Unavailable,
+        Self::Gone,
+    ];
+
     /// The label's value.
     pub const fn as_str(self) -> &'static str {
         match self {
