@@ -16,6 +16,7 @@ mod hub;
 mod input;
 mod keys;
 mod output;
+mod ready;
 mod registry;
 mod replay;
 mod restore;
@@ -47,6 +48,8 @@ struct Cli {
 enum Verb {
     /// Run the broker (the default).
     Serve,
+    /// Say whether the broker takes events, by the exit code.
+    Ready(ready::Args),
     /// Say why each receiver does or does not get an event.
     Explain(explain::Args),
     /// Have many deliveries made again, by filter.
@@ -90,6 +93,7 @@ pub fn run() -> ExitCode {
     let config = config.as_deref();
     let outcome = match cli.verb.unwrap_or(Verb::Serve) {
         Verb::Serve => serve::run(config),
+        Verb::Ready(args) => ready::run(&args, config),
         Verb::Explain(args) => explain::run(&args, config),
         Verb::Replay(args) => replay::run(&args, config),
         Verb::Keys(args) => keys::run(&args, config),

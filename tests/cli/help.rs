@@ -15,6 +15,7 @@ fn help_names_every_verb() {
 
     Commands:
       serve     Run the broker (the default)
+      ready     Say whether the broker takes events, by the exit code
       explain   Say why each receiver does or does not get an event
       replay    Have many deliveries made again, by filter
       keys      Make, list and revoke keys
@@ -39,8 +40,8 @@ fn help_names_every_verb() {
 #[test]
 fn every_verb_explains_itself() {
     let verbs = [
-        "serve", "explain", "replay", "keys", "backup", "restore", "doctor", "demo", "bench", "send",
-        "verify", "hub", "registry",
+        "serve", "ready", "explain", "replay", "keys", "backup", "restore", "doctor", "demo", "bench",
+        "send", "verify", "hub", "registry",
     ];
     let told: Vec<String> = verbs.iter().map(|verb| Place::new().run(&[verb, "--help"]).told()).collect();
     assert_snapshot!("verbs", told.join("\n\n"));

@@ -19,6 +19,19 @@ fn a_key_is_made_listed_and_revoked() {
 }
 
 #[test]
+fn ready_says_so_by_its_exit_code() {
+    let mut place = Place::with_config("");
+    let serving = place.serve();
+    assert_eq!(place.run(&["ready", "--url", &serving.url]).told(), "exit 0\n-- stdout\nready");
+    let json = place.run(&["ready", "--url", &serving.url, "--json"]);
+    assert_eq!(json.stdout, "{\"ready\":true,\"status\":200}\n");
+    drop(serving);
+    place.var("CAMINO_SERVER__LISTEN", "127.0.0.1:9");
+    let away = place.run(&["ready"]);
+    assert!(away.code == 1 && away.stderr.contains("is the broker running there?"), "{}", away.told());
+}
+
+#[test]
 fn a_replay_is_counted_and_made_only_when_told_to() {
     let place = Place::with_config("");
     let serving = place.serve();
