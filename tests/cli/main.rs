@@ -21,4 +21,6 @@ mod registry;
 #[cfg(test)]
 mod send;
 #[cfg(test)]
+mod snippets;
+#[cfg(test)]
 mod verify;
