@@ -13,6 +13,8 @@ mod help;
 #[cfg(test)]
 mod operate;
 #[cfg(test)]
+mod operators;
+#[cfg(test)]
 mod readme;
 #[cfg(test)]
 mod refusals;
