@@ -43,3 +43,7 @@ verify:
 # Bytes of strangers at everything that reads them, a minute each: `just fuzz 600` for ten minutes each.
 fuzz seconds="60":
     CAMINO_FUZZ_MS={{ seconds }}000 CAMINO_FUZZ_SEED=$RANDOM cargo test --test fuzz -- --nocapture --test-threads=1
+
+# Alert rules, each with the fault that fires it, and the unit; skipped where the tools can't be had.
+operators:
+    .ci/operators
