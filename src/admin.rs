@@ -15,6 +15,7 @@ mod hub;
 mod idempotency;
 mod journal;
 mod keys;
+mod onward;
 mod refusals;
 mod registry;
 mod replays;
@@ -133,6 +134,7 @@ impl Admin {
             .route("/v1/quarantine", get(journal::quarantine))
             .route("/v1/quarantine/{id}/release", post(again::release))
             .route("/v1/drift", get(journal::drift))
+            .route("/v1/journal", get(onward::list))
             .route("/v1/stats", get(journal::stats))
             .route("/v1/registry/apps", get(registry::apps))
             .route("/v1/registry/apps/{id}", get(registry::app))

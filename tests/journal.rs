@@ -4,6 +4,8 @@
 
 #[path = "journal/bench.rs"]
 mod bench;
+#[path = "journal/onward.rs"]
+mod onward;
 #[path = "journal/reading.rs"]
 mod reading;
 #[path = "journal/writing.rs"]

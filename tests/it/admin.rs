@@ -10,6 +10,7 @@ mod events;
 mod explain;
 mod gone;
 mod idempotency;
+mod journal;
 mod keys;
 mod put;
 mod quarantine;

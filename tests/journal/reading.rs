@@ -17,7 +17,7 @@ use camino_broker::store::outbox::record::{Admission, Change, Replay};
 
 use super::bench::{Bench, T0, again, append, dead, delivered, dismissed, event, failed, settle, slug};
 
-fn nobody(_: &AppSlug) -> Option<&'static str> {
+pub fn nobody(_: &AppSlug) -> Option<&'static str> {
     None
 }
 
@@ -43,7 +43,7 @@ fn all<T>(mut page: impl FnMut(Option<&str>) -> Result<Page<T>, Error>) -> Vec<T
 }
 
 /// 3,000 events to x, every 100th to y too; x got most, failed some; of y the first is dead.
-async fn many(bench: &Bench) -> (Outbox, Reader) {
+pub async fn many(bench: &Bench) -> (Outbox, Reader) {
     let outbox = bench.outbox();
     let (mut writer, reader) = camino_broker::store::journal::open(&bench.path()).unwrap();
     writer.begin(&outbox).unwrap();

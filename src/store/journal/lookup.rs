@@ -101,17 +101,20 @@ impl Reader {
 
     /// The received bytes of the event `seq`, of whatever generation.
     pub fn body(&self, seq: u64) -> Result<Option<Vec<u8>>, Error> {
-        self.read(|snapshot| {
-            for event in generations(snapshot, seq)? {
-                let mut statement = snapshot.tx.prepare_cached("SELECT body FROM bodies WHERE seq = ?1")?;
-                let body = statement.query_row([event.seq.cast_signed()], |row| row.get(0)).optional()?;
-                if body.is_some() {
-                    return Ok(body);
-                }
-            }
-            Ok(None)
-        })
+        self.read(|snapshot| body(snapshot, seq))
     }
+}
+
+/// The received bytes of the event `seq`, which lie with its first routing.
+pub(super) fn body(snapshot: &Snapshot<'_>, seq: u64) -> rusqlite::Result<Option<Vec<u8>>> {
+    for event in generations(snapshot, seq)? {
+        let mut statement = snapshot.tx.prepare_cached("SELECT body FROM bodies WHERE seq = ?1")?;
+        let body = statement.query_row([event.seq.cast_signed()], |row| row.get(0)).optional()?;
+        if body.is_some() {
+            return Ok(body);
+        }
+    }
+    Ok(None)
 }
 
 /// The event `seq` and all its other generations, oldest first.

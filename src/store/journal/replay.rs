@@ -221,7 +221,7 @@ fn first_event(snapshot: &Snapshot<'_>, low: u64, below: u64) -> rusqlite::Resul
 
 /// The first event from `low` on that may have been accepted at `since` or later. Acceptance follows the
 /// order of events but for the slack, so the place can be searched for.
-fn first_since(
+pub(super) fn first_since(
     snapshot: &Snapshot<'_>,
     since: Option<Millis>,
     mut low: u64,

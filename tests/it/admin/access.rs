@@ -10,7 +10,7 @@ use crate::app::Setup;
 use crate::client::Answer;
 
 /// Every route with the scope that it needs.
-const ROUTES: [(&str, &str, &str); 36] = [
+const ROUTES: [(&str, &str, &str); 37] = [
     ("GET", "/v1/keys", "admin"),
     ("POST", "/v1/keys", "admin"),
     ("DELETE", "/v1/keys/key_0000000000000000", "admin"),
@@ -42,6 +42,7 @@ const ROUTES: [(&str, &str, &str); 36] = [
     ("GET", "/v1/quarantine", "read"),
     ("POST", "/v1/quarantine/nobody/release", "operate"),
     ("GET", "/v1/drift", "read"),
+    ("GET", "/v1/journal", "read"),
     ("GET", "/v1/stats", "read"),
     ("GET", "/v1/registry/apps", "read"),
     ("GET", "/v1/registry/apps/mancha", "read"),
