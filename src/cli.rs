@@ -7,14 +7,18 @@ mod bench;
 mod broker;
 mod client;
 mod credential;
+mod dead;
 mod demo;
 mod doctor;
+mod endpoints;
 mod explain;
 mod failure;
 mod folder;
+mod follow;
 mod hub;
 mod input;
 mod keys;
+mod listen;
 mod output;
 mod ready;
 mod registry;
@@ -23,7 +27,10 @@ mod restore;
 mod sample;
 mod send;
 mod serve;
+mod shell;
+mod tail;
 mod verify;
+mod when;
 
 use std::io;
 use std::path::PathBuf;
@@ -50,6 +57,14 @@ enum Verb {
     Serve,
     /// Say whether the broker takes events, by the exit code.
     Ready(ready::Args),
+    /// Show where events go and how it goes there; pause, resume, test, rotate, cap.
+    Endpoints(endpoints::Args),
+    /// Show what the broker accepts and delivers, as it happens.
+    Tail(tail::Args),
+    /// Forward events to a URL on this machine, signed anew, in order, from where it was.
+    Listen(listen::Args),
+    /// Show what failed for good, by cause, and have it made again.
+    Dead(dead::Args),
     /// Say why each receiver does or does not get an event.
     Explain(explain::Args),
     /// Have many deliveries made again, by filter.
@@ -79,13 +94,16 @@ enum Verb {
     /// Look at a registry, check it, compare it, write it out.
     #[command(subcommand)]
     Registry(registry::Verb),
+    /// Write what a shell completes this command line by.
+    Completions(shell::Completions),
+    /// Write the manual.
+    Man(shell::Man),
 }
 
 /// Runs the command line that this process was started with.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
-    if let (Some(_), Some(verb @ (Verb::Demo(_) | Verb::Verify(_)))) = (&cli.config, &cli.verb) {
-        let verb = if matches!(verb, Verb::Demo(_)) { "demo" } else { "verify" };
+    if let (Some(_), Some(verb)) = (&cli.config, cli.verb.as_ref().and_then(reads_no_config)) {
         let text = format!("`camino {verb}` reads no config, so `--config` has no meaning here");
         Cli::command().error(clap::error::ErrorKind::ArgumentConflict, text).exit();
     }
@@ -94,6 +112,10 @@ pub fn run() -> ExitCode {
     let outcome = match cli.verb.unwrap_or(Verb::Serve) {
         Verb::Serve => serve::run(config),
         Verb::Ready(args) => ready::run(&args, config),
+        Verb::Endpoints(args) => endpoints::run(&args, config),
+        Verb::Tail(args) => tail::run(&args, config),
+        Verb::Listen(args) => listen::run(&args, config),
+        Verb::Dead(args) => dead::run(&args, config),
         Verb::Explain(args) => explain::run(&args, config),
         Verb::Replay(args) => replay::run(&args, config),
         Verb::Keys(args) => keys::run(&args, config),
@@ -107,11 +129,24 @@ pub fn run() -> ExitCode {
         Verb::Verify(args) => verify::run(&args),
         Verb::Hub(verb) => hub::run(&verb, config),
         Verb::Registry(verb) => registry::run(verb, config),
+        Verb::Completions(args) => shell::completions(&args, &Cli::command()),
+        Verb::Man(args) => shell::man(&args, Cli::command()),
     };
     outcome.unwrap_or_else(|error| {
         complain(&error);
         ExitCode::FAILURE
     })
+}
+
+/// The name of a verb that has nothing to read there.
+fn reads_no_config(verb: &Verb) -> Option<&'static str> {
+    match verb {
+        Verb::Demo(_) => Some("demo"),
+        Verb::Verify(_) => Some("verify"),
+        Verb::Completions(_) => Some("completions"),
+        Verb::Man(_) => Some("man"),
+        _ => None,
+    }
 }
 
 /// The file that the environment names, as a service's unit or a container does.

@@ -9,7 +9,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue, Method, Uri};
 use serde_json::Value;
 
-use super::client;
+use super::client::{self, Answer, Client};
 use super::failure::Failure;
 use crate::config::{Config, process_vars};
 use crate::runtime::clock::{Clock as _, SystemClock};
@@ -30,6 +30,7 @@ pub(super) struct Args {
 /// A broker that can be asked.
 pub(super) struct Broker {
     base: String,
+    client: Client,
     key: HeaderValue,
     clock: SystemClock,
     runtime: tokio::runtime::Runtime,
@@ -52,7 +53,8 @@ impl Broker {
             _ => Config::load(config, process_vars())?,
         };
         let base = match &args.url {
-            Some(url) => url.to_string().trim_end_matches('/').to_owned(),
+            Some(url) if url.scheme().is_some() => url.to_string().trim_end_matches('/').to_owned(),
+            Some(url) => return Err(no_url(url).into()),
             None => local(&settings)?,
         };
         let key = match &args.key {
@@ -63,7 +65,7 @@ impl Broker {
             .map_err(|_| Failure::new("the key has characters that no key has", "copy it again, whole"))?;
         key.set_sensitive(true);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        Ok(Self { base, key, clock: SystemClock::new(), runtime })
+        Ok(Self { base, client: Client::new()?, key, clock: SystemClock::new(), runtime })
     }
 
     /// Lets time pass.
@@ -71,28 +73,88 @@ impl Broker {
         self.runtime.block_on(async { self.clock.sleep(span).await });
     }
 
+    /// Where it is.
+    pub(super) fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// The clock that its waits go by.
+    pub(super) fn clock(&self) -> &SystemClock {
+        &self.clock
+    }
+
+    /// Runs what is asynchronous, beside the broker's own requests.
+    pub(super) fn run<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
     /// Asks for `path`; an answer that is no success is a failure with the broker's own words.
     pub(super) fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
-        let url: Uri = format!("{}{path}", self.base).parse().map_err(|_| {
-            Failure::new(format!("{}{path} is no URL", self.base), "`--url` takes http://host:port")
-        })?;
+        Self::judged(&self.call(method, path, body)?)
+    }
+
+    /// Every page of a list, `page_max` of them at most; whether there would be more.
+    pub(super) fn items(&self, path: &str, page_max: usize) -> anyhow::Result<(Vec<Value>, bool)> {
+        let (mut items, mut cursor) = (Vec::new(), String::new());
+        let join = if path.contains('?') { '&' } else { '?' };
+        for _ in 0..page_max {
+            let mut page = self.ask(Method::GET, &format!("{path}{join}limit=500&cursor={cursor}"), None)?;
+            if let Value::Array(found) = page["items"].take() {
+                items.extend(found);
+            }
+            match page["next"].as_str() {
+                Some(next) => cursor = escaped(next),
+                None => return Ok((items, false)),
+            }
+        }
+        Ok((items, true))
+    }
+
+    /// Whatever the broker answers; a failure is one that did not answer.
+    pub(super) fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, Failure> {
+        let url: Uri = format!("{}{path}", self.base).parse().map_err(|_| no_url(&self.base))?;
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, self.key.clone());
         let body = body.map(|json| Bytes::from(json.to_string())).unwrap_or_default();
-        let answer = self.runtime.block_on(client::call(method, &url, headers, body, &self.clock))?;
-        let json: Value = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
-        if (200..300).contains(&answer.status) {
-            return Ok(json);
-        }
-        let word = |name: &str| json[name].as_str().unwrap_or_default().to_owned();
-        let what = format!("the broker answered {} {}: {}", answer.status, word("code"), word("detail"));
-        let mend = match answer.status {
-            401 => "--key takes a key; `camino keys create` makes one",
-            403 => "--key takes a key with the scope that this needs",
-            _ => "its correlation id finds it in the log",
-        };
-        Err(Failure::new(what, format!("{mend} ({})", word("correlationId"))).into())
+        let answer = self.runtime.block_on(self.client.call(method, &url, headers, body, &self.clock));
+        answer.map_err(|why| client::unreached(&self.base, &why))
     }
+
+    /// The answer's JSON, or the failure that it tells of.
+    pub(super) fn judged(answer: &Answer) -> anyhow::Result<Value> {
+        let is_good = (200..300).contains(&answer.status);
+        if is_good && answer.body.is_empty() {
+            return Ok(Value::Null);
+        }
+        match serde_json::from_slice::<Value>(&answer.body) {
+            Ok(json) if is_good => Ok(json),
+            Ok(json) if json["code"].is_string() => Err(refused(answer.status, &json).into()),
+            _ => {
+                let what = format!("what answered {} is no broker of this version", answer.status);
+                Err(Failure::new(what, "is the address right? `--url` names another").into())
+            }
+        }
+    }
+}
+
+fn no_url(text: impl std::fmt::Display) -> Failure {
+    Failure::new(format!("{text} is no URL of a broker"), "`--url` takes http://HOST:PORT")
+}
+
+/// What a problem says, with what to do about it.
+fn refused(status: u16, problem: &Value) -> Failure {
+    let word = |name: &str| problem[name].as_str().unwrap_or_default();
+    let what = format!("the broker answered {status} {}: {}", word("code"), word("detail"));
+    let mend = match status {
+        400 => "mend what it names; `--help` says what there is",
+        401 => "--key takes a key; `camino keys create` makes one",
+        403 => "--key takes a key with the scope that this needs",
+        404 => "is it written right, and is this the broker that has it?",
+        409 => "look at how it stands now, and ask again if it is still wanted",
+        429 | 503 => "wait a while, and ask again",
+        _ => "the broker's log says more",
+    };
+    Failure::new(what, format!("{mend} ({})", word("correlationId")))
 }
 
 /// The administrator's key: of the config, else the one that the broker made in its store.

@@ -66,7 +66,7 @@ pub(super) fn run(args: &Args, config: Option<&Path>) -> anyhow::Result<ExitCode
             }
             broker.ask(Method::POST, "/v1/keys", Some(&body))?
         }
-        Action::List => all(&broker)?,
+        Action::List => json!({ "items": broker.items("/v1/keys", usize::MAX)?.0, "next": null }),
         Action::Revoke { id } => broker.ask(Method::DELETE, &format!("/v1/keys/{}", escaped(id)), None)?,
     };
     if args.json {
@@ -86,21 +86,6 @@ pub(super) fn run(args: &Args, config: Option<&Path>) -> anyhow::Result<ExitCode
         Action::Revoke { id } => output::line(&format!("{id}  revoked"))?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Every page of the list as one.
-fn all(broker: &Broker) -> anyhow::Result<Value> {
-    let (mut items, mut cursor) = (Vec::new(), String::new());
-    loop {
-        let mut page = broker.ask(Method::GET, &format!("/v1/keys?limit=500&cursor={cursor}"), None)?;
-        if let Value::Array(found) = page["items"].take() {
-            items.extend(found);
-        }
-        match page["next"].as_str() {
-            Some(next) => cursor = escaped(next),
-            None => return Ok(json!({ "items": items, "next": null })),
-        }
-    }
 }
 
 fn text<'a>(json: &'a Value, name: &str) -> &'a str {

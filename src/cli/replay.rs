@@ -63,7 +63,7 @@ struct Select {
     #[arg(long, value_name = "APP")]
     source: Option<String>,
     /// Those of events of this type.
-    #[arg(long, value_name = "TYPE")]
+    #[arg(long, alias = "type", value_name = "TYPE")]
     event_type: Option<String>,
     /// Those of events of this organization.
     #[arg(long, value_name = "ORG")]
@@ -151,10 +151,27 @@ fn replay(args: &Args, broker: &Broker) -> anyhow::Result<ExitCode> {
             "say which: --receiver, --source, --event-type, --organization, --state, --since or --until";
         return Err(Failure::new("this would make every delivery again that there ever was", mend).into());
     }
-    let counted = broker.ask(Method::POST, "/v1/replays", Some(&args.select.body(true)))?;
+    let ways = Ways { yes: args.yes, detach: args.detach, json: args.json };
+    make(broker, |is_dry| args.select.body(is_dry), ways)
+}
+
+/// How a replay is made.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ways {
+    /// It is made, not only counted.
+    pub(super) yes: bool,
+    /// Its end is not waited for.
+    pub(super) detach: bool,
+    /// The answer is JSON.
+    pub(super) json: bool,
+}
+
+/// Counts what `body` asks for, and has it made if that is wanted. `body` is told whether to count only.
+pub(super) fn make(broker: &Broker, body: impl Fn(bool) -> Value, ways: Ways) -> anyhow::Result<ExitCode> {
+    let counted = broker.ask(Method::POST, "/v1/replays", Some(&body(true)))?;
     let matched = counted["matched"].as_u64().unwrap_or_default();
-    if !args.yes || matched == 0 {
-        if args.json {
+    if !ways.yes || matched == 0 {
+        if ways.json {
             output::json(&counted)?;
         } else {
             output::line(&format!("{} would be made again", deliveries(matched)))?;
@@ -164,12 +181,12 @@ fn replay(args: &Args, broker: &Broker) -> anyhow::Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let mut job = broker.ask(Method::POST, "/v1/replays", Some(&args.select.body(false)))?;
+    let mut job = broker.ask(Method::POST, "/v1/replays", Some(&body(false)))?;
     let id = job["replayId"].as_str().unwrap_or_default().to_owned();
     let matched = job["matched"].as_u64().unwrap_or_default();
     output::say(&format!("{id}: {}; the broker makes them, with or without this", deliveries(matched)));
     let mut shown = 0;
-    while !args.detach && job["state"] == "running" {
+    while !ways.detach && job["state"] == "running" {
         broker.wait(LOOK_EVERY);
         job = broker.ask(Method::GET, &format!("/v1/replays/{}", escaped(&id)), None)?;
         let done = job["done"].as_u64().unwrap_or_default();
@@ -178,7 +195,7 @@ fn replay(args: &Args, broker: &Broker) -> anyhow::Result<ExitCode> {
             output::say(&format!("{id}: {done} of {matched}"));
         }
     }
-    if args.json {
+    if ways.json {
         output::json(&job)?;
     } else {
         output::line(&summary(&job))?;
@@ -187,7 +204,7 @@ fn replay(args: &Args, broker: &Broker) -> anyhow::Result<ExitCode> {
     Ok(if is_cancelled { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn deliveries(count: u64) -> String {
+pub(super) fn deliveries(count: u64) -> String {
     format!("{count} {}", if count == 1 { "delivery" } else { "deliveries" })
 }
 

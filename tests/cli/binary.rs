@@ -101,6 +101,14 @@ impl Place {
         Ran { code, stdout: self.masked(stdout), stderr: self.masked(stderr) }
     }
 
+    /// Starts a run that does not end by itself.
+    pub fn start(&self, args: &[&str]) -> Running {
+        let mut child = self.begin(args);
+        let lines = lines_of(child.stdout.take().unwrap());
+        let said = lines_of(child.stderr.take().unwrap());
+        Running { child, lines, said }
+    }
+
     /// Starts it, and leaves the end to the caller.
     pub fn begin(&self, args: &[&str]) -> Child {
         self.command(args).spawn().unwrap()
@@ -123,6 +131,42 @@ impl Place {
 
     fn masked(&self, text: String) -> String {
         self.masks.iter().fold(text, |text, (found, name)| text.replace(found, name))
+    }
+}
+
+/// A run under way; killed when this goes.
+pub struct Running {
+    child: Child,
+    lines: mpsc::Receiver<String>,
+    said: mpsc::Receiver<String>,
+}
+
+impl Running {
+    /// The next line on stdout.
+    pub fn line(&self) -> String {
+        self.lines.recv_timeout(PATIENCE).unwrap()
+    }
+
+    /// The next line on stderr with `text` in it.
+    pub fn until_said(&self, text: &str) -> String {
+        loop {
+            let line = self.said.recv_timeout(PATIENCE).unwrap();
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    /// Kills it, as a power cut would, and waits until it is gone.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.kill();
     }
 }
 
@@ -164,6 +208,14 @@ fn read_all(mut from: impl Read + Send + 'static) -> mpsc::Receiver<String> {
         })
         .unwrap();
     all
+}
+
+fn lines_of(from: impl Read + Send + 'static) -> mpsc::Receiver<String> {
+    let (read, lines) = mpsc::channel();
+    let send =
+        move || BufReader::new(from).lines().map_while(Result::ok).try_for_each(|line| read.send(line));
+    thread::Builder::new().spawn(move || drop(send())).unwrap();
+    lines
 }
 
 fn collect(path: &Path, found: &mut BTreeMap<PathBuf, Vec<u8>>) {

@@ -14,21 +14,27 @@ fn help_names_every_verb() {
     Usage: camino [OPTIONS] [COMMAND]
 
     Commands:
-      serve     Run the broker (the default)
-      ready     Say whether the broker takes events, by the exit code
-      explain   Say why each receiver does or does not get an event
-      replay    Have many deliveries made again, by filter
-      keys      Make, list and revoke keys
-      backup    Copy the store of a running broker into a folder of its host
-      restore   Put a backup back into an empty store
-      doctor    Look a store over while no broker uses it
-      demo      See it work: a broker, five receivers and three events, all on this machine
-      bench     Measure it on this machine, beside the same load with nothing between
-      send      Sign an event and post it to a broker
-      verify    Say whether a request proves where it comes from, and if not, why
-      hub       Rebuild the hub from the journal, with the broker stopped
-      registry  Look at a registry, check it, compare it, write it out
-      help      Print this message or the help of the given subcommand(s)
+      serve        Run the broker (the default)
+      ready        Say whether the broker takes events, by the exit code
+      endpoints    Show where events go and how it goes there; pause, resume, test, rotate, cap
+      tail         Show what the broker accepts and delivers, as it happens
+      listen       Forward events to a URL on this machine, signed anew, in order, from where it was
+      dead         Show what failed for good, by cause, and have it made again
+      explain      Say why each receiver does or does not get an event
+      replay       Have many deliveries made again, by filter
+      keys         Make, list and revoke keys
+      backup       Copy the store of a running broker into a folder of its host
+      restore      Put a backup back into an empty store
+      doctor       Look a store over while no broker uses it
+      demo         See it work: a broker, five receivers and three events, all on this machine
+      bench        Measure it on this machine, beside the same load with nothing between
+      send         Sign an event and post it to a broker
+      verify       Say whether a request proves where it comes from, and if not, why
+      hub          Rebuild the hub from the journal, with the broker stopped
+      registry     Look at a registry, check it, compare it, write it out
+      completions  Write what a shell completes this command line by
+      man          Write the manual
+      help         Print this message or the help of the given subcommand(s)
 
     Options:
           --config <FILE>  The settings; by default the file in CAMINO_CONFIG, or `config.toml`
@@ -40,8 +46,26 @@ fn help_names_every_verb() {
 #[test]
 fn every_verb_explains_itself() {
     let verbs = [
-        "serve", "ready", "explain", "replay", "keys", "backup", "restore", "doctor", "demo", "bench",
-        "send", "verify", "hub", "registry",
+        "serve",
+        "ready",
+        "endpoints",
+        "tail",
+        "listen",
+        "dead",
+        "explain",
+        "replay",
+        "keys",
+        "backup",
+        "restore",
+        "doctor",
+        "demo",
+        "bench",
+        "send",
+        "verify",
+        "hub",
+        "registry",
+        "completions",
+        "man",
     ];
     let told: Vec<String> = verbs.iter().map(|verb| Place::new().run(&[verb, "--help"]).told()).collect();
     assert_snapshot!("verbs", told.join("\n\n"));

@@ -5,11 +5,17 @@ mod bench;
 #[cfg(test)]
 mod binary;
 #[cfg(test)]
+mod dead;
+#[cfg(test)]
 mod demo;
 #[cfg(test)]
 mod doctor;
 #[cfg(test)]
+mod endpoints;
+#[cfg(test)]
 mod help;
+#[cfg(test)]
+mod listen;
 #[cfg(test)]
 mod operate;
 #[cfg(test)]
@@ -23,6 +29,12 @@ mod registry;
 #[cfg(test)]
 mod send;
 #[cfg(test)]
+mod shell;
+#[cfg(test)]
 mod snippets;
+#[cfg(test)]
+mod stage;
+#[cfg(test)]
+mod tail;
 #[cfg(test)]
 mod verify;
