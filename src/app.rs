@@ -3,6 +3,7 @@
 //! The only module that knows everybody. It decides nothing about events.
 
 mod certificate;
+pub mod contract;
 mod gauges;
 mod gone;
 mod housekeeping;

@@ -3,8 +3,10 @@
 //! Knows no route and no event; those are the doors above it.
 
 pub mod body;
+pub mod contract;
 pub mod correlation;
 pub mod failures;
+pub mod json;
 pub mod key;
 pub mod page;
 pub mod problem;

@@ -6,6 +6,7 @@
 
 mod answer;
 mod batch;
+mod contract;
 mod judge;
 mod proof;
 mod quota;
@@ -17,6 +18,8 @@ use std::sync::atomic::AtomicBool;
 
 use axum::Router;
 use axum::routing::{get, post};
+
+pub use contract::chapter;
 
 use crate::config::Ingest as Settings;
 use crate::domain::id::AppSlug;

@@ -19,6 +19,7 @@ use crate::domain::catalog::{Catalog, Lookup};
 use crate::domain::delivery::Progress;
 use crate::domain::id::{AppSlug, CorrelationId, DeliveryId, EventId, EventType};
 use crate::domain::routing::{Decided, Decision};
+use crate::http::json::object_or_nothing;
 use crate::http::problem::{Code, Problem, refused};
 use crate::http::query::{Path, Query};
 use crate::outbox::admission::{route, route_one};
@@ -113,12 +114,7 @@ pub(super) async fn release(
     body: Bytes,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let caller = admin.allow(&headers, Scope::Operate)?;
-    let wanted: Release = if body.is_empty() {
-        Release::default()
-    } else {
-        serde_json::from_slice(&body)
-            .map_err(|error| Problem::new(Code::RequestInvalid, format!("the body: {error}")))?
-    };
+    let wanted: Release = object_or_nothing(&body)?;
     let event = journal::named(&admin, &id, query).await?;
     if event.status != "quarantined" {
         let detail = format!("the event is {}, not in quarantine", event.status);

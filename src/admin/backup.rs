@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Admin, blocking};
+use crate::http::json::object;
 use crate::http::problem::{Code, Problem};
 use crate::runtime::task::TaskKind;
 use crate::store::backup::{self, Manifest, Source, Stage};
@@ -23,7 +24,7 @@ use crate::store::control::key::Scope;
 use crate::store::log::EngineKind;
 
 /// Longest name of a folder.
-const DIR_BYTES_MAX: usize = 4_000;
+pub(super) const DIR_BYTES_MAX: usize = 4_000;
 
 /// What there is to back up, beside what every handler has.
 #[derive(Clone, Debug)]
@@ -95,8 +96,7 @@ pub(super) async fn begin(
     body: Bytes,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let caller = admin.allow(&headers, Scope::Admin)?;
-    let Wanted { dir } = serde_json::from_slice(&body)
-        .map_err(|error| Problem::new(Code::RequestInvalid, format!("the body: {error}")))?;
+    let Wanted { dir } = object(&body)?;
     if !dir.is_absolute() || dir.as_os_str().len() > DIR_BYTES_MAX {
         let detail = "`dir` must be an absolute path on the broker's host";
         return Err(Problem::new(Code::RequestInvalid, detail).with("field", "dir".into()));

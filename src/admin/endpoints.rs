@@ -12,6 +12,7 @@ use super::{Admin, blocking, secret_shown};
 use crate::domain::breaker;
 use crate::domain::id::{AppSlug, HUB};
 use crate::domain::secret::Secret;
+use crate::http::json::{object, object_or_nothing};
 use crate::http::page::{List, Page};
 use crate::http::problem::{Code, Problem};
 use crate::http::query::Path;
@@ -53,7 +54,7 @@ pub(super) async fn patch(
 ) -> Result<Json<Value>, Problem> {
     let caller = admin.allow(&headers, Scope::Admin)?;
     let app = known(&admin, &app)?;
-    let patch: Patch = read(&body)?;
+    let patch: Patch = object(&body)?;
     if app.is_hub() && !matches!(patch.url, Change::Keep) {
         return Err(no_address());
     }
@@ -83,7 +84,7 @@ pub(super) async fn put(
 ) -> Result<Json<Value>, Problem> {
     let caller = admin.allow(&headers, Scope::Admin)?;
     let app = registered(&admin, &app)?;
-    let Whole { secret, paused, url, in_flight_max, rate_per_second } = read(&body)?;
+    let Whole { secret, paused, url, in_flight_max, rate_per_second } = object(&body)?;
     let secret = secret.map(|text| supplied(&admin, &app, &text)).transpose()?;
     let configured = admin.parts.steering.config.apps.get(&app);
     let has_endpoint = known(&admin, app.as_str()).is_ok();
@@ -165,7 +166,7 @@ pub(super) async fn rotate_secret(
     if app.is_hub() {
         return Err(no_address());
     }
-    let wanted: Rotation = if body.is_empty() { Rotation::default() } else { read(&body)? };
+    let wanted: Rotation = object_or_nothing(&body)?;
     let secret = if let Some(text) = &wanted.secret {
         supplied(&admin, &app, text)?
     } else {
@@ -220,11 +221,6 @@ pub(super) async fn test(
         "answer": report.excerpt,
         "durationMs": u64::try_from(report.duration.as_millis()).unwrap_or(u64::MAX),
     })))
-}
-
-fn read<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice(body)
-        .map_err(|error| Problem::new(Code::RequestInvalid, format!("the body: {error}")))
 }
 
 fn steered<T>(outcome: Result<T, control::Error>) -> Result<T, Problem> {

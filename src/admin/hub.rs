@@ -3,6 +3,7 @@
 //! A key that is bound to organizations sees theirs only: anything else is not there (404), and lists leave
 //! it out. Reads go to the hub's file, and changes are commands of the hub.
 
+mod contract;
 mod crm;
 mod ecosystem;
 mod orgs;
@@ -18,7 +19,10 @@ use axum::routing::{get, post};
 use rusqlite::Connection;
 use serde_json::Value;
 
+pub(super) use contract::chapters;
+
 use super::{Admin, blocking};
+use crate::http::json::object_or_nothing as body;
 use crate::http::page::{Page, Paging};
 use crate::http::problem::{Code, Problem};
 use crate::http::query::{Given, Parameters};
@@ -186,11 +190,4 @@ pub(super) fn one_of(given: &Given, name: &'static str, known: &[&str]) -> Resul
         }
         word => Ok(word.map(ToOwned::to_owned)),
     }
-}
-
-/// A JSON object as the body of a change; an empty one may be left out.
-pub(super) fn body<T: for<'de> serde::Deserialize<'de>>(bytes: &[u8]) -> Result<T, Problem> {
-    let bytes = if bytes.is_empty() { b"{}" } else { bytes };
-    serde_json::from_slice(bytes)
-        .map_err(|error| Problem::new(Code::RequestInvalid, format!("the body: {error}")))
 }

@@ -99,7 +99,9 @@ fn presented(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     let Some(value) = headers.get("idempotency-key").or_else(|| headers.get("x-idempotency-key")) else {
         return Ok(None);
     };
-    let fits = |text: &&str| (1..=KEY_BYTES_MAX).contains(&text.len());
+    let fits = |text: &&str| {
+        (1..=KEY_BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+    };
     value.to_str().ok().filter(fits).map(Some).ok_or_else(|| {
         let detail = format!("Idempotency-Key must be 1 to {KEY_BYTES_MAX} visible ASCII characters");
         Problem::new(Code::RequestInvalid, detail)

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::{Admin, blocking, secret_shown};
+use crate::http::json::object;
 use crate::http::page::{List, Page};
 use crate::http::problem::{Code, Problem};
 use crate::http::query::Path;
@@ -45,9 +46,7 @@ pub(super) async fn create(
     body: Bytes,
 ) -> Result<Response, Problem> {
     let caller = admin.allow(&headers, Scope::Admin)?;
-    let new: NewKey = serde_json::from_slice(&body).map_err(|error| {
-        Problem::new(Code::RequestInvalid, format!("the body does not describe a key: {error}"))
-    })?;
+    let new: NewKey = object(&body)?;
     new.check(admin.parts.clock.now())
         .map_err(|error| Problem::new(Code::RequestInvalid, error.to_string()))?;
     let mut entropy = [0; 32];

@@ -16,6 +16,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::{Admin, blocking, journal};
+use crate::http::json::object;
 use crate::http::page::{List, Page};
 use crate::http::problem::{Code, Problem};
 use crate::http::query::Path;
@@ -26,8 +27,8 @@ use crate::store::journal::{Again, Filter, ShownState, Stretch};
 pub use work::carry_out_replays;
 
 /// Deliveries made a second, unless the job says otherwise.
-const RATE_DEFAULT: u32 = 100;
-const RATE_MAX: u32 = 10_000;
+pub(super) const RATE_DEFAULT: u32 = 100;
+pub(super) const RATE_MAX: u32 = 10_000;
 
 /// `POST /v1/replays`: 202 with the job; 200 with the count for a dry run.
 pub(super) async fn begin(
@@ -95,12 +96,7 @@ pub(super) async fn cancel(
 
 fn asked(body: &Bytes) -> Result<Asked, Problem> {
     let invalid = |detail: String| Problem::new(Code::RequestInvalid, detail);
-    // A struct reads from an array as well, and an empty one would ask for everything.
-    if body.trim_ascii_start().first() != Some(&b'{') {
-        return Err(invalid("the body must be a JSON object".to_owned()));
-    }
-    let asked: Asked = serde_json::from_slice(body)
-        .map_err(|error| invalid(format!("the body does not describe a replay: {error}")))?;
+    let asked: Asked = object(body)?;
     let refused =
         |field: &str, rule: &str| Err(invalid(format!("`{field}` {rule}")).with("field", field.into()));
     if asked.rate_per_second.is_some_and(|rate| !(1..=RATE_MAX).contains(&rate)) {

@@ -18,6 +18,7 @@ pub(super) fn all(ingest: Ingest, admin: Admin, health: Health, entropy: Arc<dyn
         .merge(ingest.routes())
         .merge(admin.routes())
         .merge(health::routes(health))
+        .merge(super::contract::routes())
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(from_fn_with_state(entropy, correlate))

@@ -12,7 +12,7 @@ pub const LIMIT_DEFAULT: u16 = 50;
 /// Most items of a page.
 pub const LIMIT_MAX: u16 = 500;
 /// Longest cursor, in bytes.
-const CURSOR_BYTES_MAX: usize = 512;
+pub(super) const CURSOR_BYTES_MAX: usize = 512;
 
 /// One page of a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -33,7 +33,7 @@ pub struct Paging {
 }
 
 /// Names of what every list takes.
-const PAGING: &[&str] = &["limit", "cursor"];
+pub(super) const PAGING: &[&str] = &["limit", "cursor"];
 
 /// The query of a list: what to list, and which page of it.
 #[derive(Clone, Debug, PartialEq, Eq)]

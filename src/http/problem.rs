@@ -16,7 +16,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
-pub use code::Code;
+pub use code::{Code, Fault};
 pub use refused::refused;
 
 use super::query::Path;
@@ -177,14 +177,20 @@ pub async fn page(Path(slug): Path<String>) -> Result<Json<Value>, Problem> {
     let uri = format!("/errors/{slug}");
     let found = Code::ALL.iter().find(|code| code.type_uri() == uri);
     let code = found.ok_or_else(|| Problem::new(Code::NotFound, "there is no problem of this name"))?;
-    Ok(Json(json!({
-        "type": uri,
+    Ok(Json(described(*code)))
+}
+
+/// What there is to say about `code`, whatever the request.
+pub fn described(code: Code) -> Value {
+    json!({
+        "type": code.type_uri(),
         "title": code.title(),
         "status": code.status().as_u16(),
         "code": code.as_str(),
+        "fault": code.fault().as_str(),
         "meaning": code.meaning(),
         "mend": code.mend(),
-    })))
+    })
 }
 
 #[cfg(test)]

@@ -122,12 +122,17 @@ struct ToldDelivery<'a> {
 
 /// `GET /api/ecosystem/webhooks`.
 pub(super) async fn what_it_is() -> Json<Value> {
-    Json(json!({
+    Json(description())
+}
+
+/// What the path is.
+pub(super) fn description() -> Value {
+    json!({
         "name": "Camino",
         "what": "the ecosystem's webhook broker: POST a signed event here once, and every receiver gets it",
         "version": env!("CARGO_PKG_VERSION"),
         "signature": "X-Webhook-Signature: sha256=<hex HMAC-SHA256 of the raw body>, X-Webhook-Timestamp: <Unix seconds>",
         "also": "Standard Webhooks v1 (webhook-id, webhook-timestamp, webhook-signature)",
         "registry": "/v1/registry/events",
-    }))
+    })
 }

@@ -2,6 +2,7 @@
 
 mod backed_up;
 mod deliveries;
+mod described;
 mod organizations;
 mod rebuilt;
 mod subscriptions;

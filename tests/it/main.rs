@@ -21,6 +21,8 @@ mod client;
 #[cfg(test)]
 mod clock;
 #[cfg(test)]
+mod contract;
+#[cfg(test)]
 mod dead;
 #[cfg(test)]
 mod delivered;

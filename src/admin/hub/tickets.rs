@@ -18,7 +18,7 @@ use crate::hub::tickets::reading::{self, SupportTicket, TicketFilter};
 use crate::store::control::key::Scope;
 
 /// Letters of what a person writes.
-const TEXT_CHARS_MAX: usize = 4_000;
+pub(super) const TEXT_CHARS_MAX: usize = 4_000;
 
 /// Which tickets.
 #[derive(Debug)]

@@ -32,7 +32,8 @@ pub enum ShownState {
 }
 
 impl ShownState {
-    const ALL: [Self; 5] = [Self::Pending, Self::Delivered, Self::Parked, Self::Dead, Self::Cancelled];
+    /// Every state.
+    pub const ALL: [Self; 5] = [Self::Pending, Self::Delivered, Self::Parked, Self::Dead, Self::Cancelled];
 
     /// The word in answers.
     pub fn as_str(self) -> &'static str {

@@ -57,7 +57,7 @@ const ELSEWHERE: [&str; 12] = [
 ];
 
 /// A word that stands in everything of the other organization, and nowhere else.
-const MARK: &str = "zacatecas";
+pub const MARK: &str = "zacatecas";
 
 /// Makes a key that is bound to `organization`.
 async fn bound_key(desk: &Desk<'_>, scope: &str, organization: &str) -> String {
@@ -67,7 +67,7 @@ async fn bound_key(desk: &Desk<'_>, scope: &str, organization: &str) -> String {
 }
 
 /// Posts something of every kind about `theirs`, and one contact of `org_own`.
-async fn post_all(app: &TestApp, theirs: &str) {
+pub async fn post_all(app: &TestApp, theirs: &str) {
     for (n, source, event_type, data) in [
         (
             1,
