@@ -40,6 +40,14 @@ doc:
 verify:
     .ci/run
 
+# The running binary against its own /openapi.json, for about two minutes; needs Python.
+contract:
+    cargo build && .ci/contract target/debug/camino
+
+# Writes anew what is made of the code: docs/configuration.md and docs/errors/.
+documents:
+    CAMINO_UPDATE_DOCS=1 cargo test --test documents
+
 # Bytes of strangers at everything that reads them, a minute each: `just fuzz 600` for ten minutes each.
 fuzz seconds="60":
     CAMINO_FUZZ_MS={{ seconds }}000 CAMINO_FUZZ_SEED=$RANDOM cargo test --test fuzz -- --nocapture --test-threads=1
