@@ -8,6 +8,7 @@ mod gauges;
 mod gone;
 mod housekeeping;
 mod lifecycle;
+mod operational;
 pub mod rebuild;
 mod routes;
 pub mod signals;

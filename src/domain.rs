@@ -10,6 +10,7 @@ pub mod delivery;
 pub mod event;
 pub mod id;
 pub mod invariant;
+pub mod operational;
 pub mod outcome;
 pub mod parked;
 pub mod rate;

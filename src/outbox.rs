@@ -5,6 +5,7 @@
 
 pub mod admission;
 pub mod directory;
+mod own;
 
 use std::sync::Arc;
 

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use tokio::sync::Notify;
 
 use super::signals::{Asked, Signals};
-use super::{App, Error, Inside, certificate, gauges, gone, housekeeping, registry_source};
+use super::{App, Error, Inside, certificate, gauges, gone, housekeeping, operational, registry_source};
 use crate::admin::carry_out_replays;
 use crate::config::Config;
 use crate::domain::id::AppSlug;
@@ -97,6 +97,13 @@ impl App {
         let said = subscriptions::clock::run(Arc::clone(&hub), Arc::clone(&clock));
         tasks.spawn(TaskKind::Subscriptions, said);
         tasks.thread(TaskKind::Hub, move || inbound.run(hub.as_ref()))?;
+        let watch = operational::Watch {
+            intake: relay.intake.clone(),
+            control: Arc::clone(&self.control),
+            journal: Arc::clone(&self.journal),
+            clock: Arc::clone(&clock),
+        };
+        tasks.spawn(TaskKind::Watch, watch.run());
         tasks.spawn(TaskKind::Relay, relay.run());
         tasks.spawn(TaskKind::Desk, desk.run());
         tasks.spawn(TaskKind::Dispatcher, self.dispatcher.run());

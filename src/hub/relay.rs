@@ -8,13 +8,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::event;
 use crate::domain::id::{AppSlug, CorrelationId};
 use crate::outbox::Intake;
-use crate::outbox::admission::admit_emitted;
 use crate::runtime::clock::Clock;
 use crate::store::journal::{Found, Reader};
-use crate::store::outbox::record::{Proof, StoredEvent};
 use crate::telemetry::event as happening;
 use crate::telemetry::metrics::Metrics;
 
@@ -97,32 +94,11 @@ impl Relay {
     /// Accepts `emissions` in one commit and notes it.
     async fn pass_on(&self, emissions: Vec<Emission>) -> Result<(), String> {
         let now = self.clock.now();
-        let (catalog, directory) = (self.intake.catalog.current(), self.intake.directory.current());
         let mut events = Vec::with_capacity(emissions.len());
         for emission in &emissions {
-            let envelope = event::parse(&emission.body).map_err(|error| error.to_string())?;
-            let admitted = admit_emitted(&envelope, &catalog, &directory);
-            let correlation = CorrelationId::new(&emission.correlation).ok();
-            events.push(StoredEvent {
-                seq: 0,
-                accepted_at: now,
-                correlation: correlation
-                    .unwrap_or_else(|| CorrelationId::derive(&envelope.source, &envelope.event_id)),
-                organization: envelope.organization_id.clone(),
-                timestamp: envelope.timestamp,
-                source: envelope.source.clone(),
-                event_id: envelope.event_id.clone(),
-                event_type: envelope.event_type.clone(),
-                tenant: None,
-                traceparent: None,
-                proof: Proof::Internal,
-                admission: admitted.admission,
-                decisions: admitted.decisions,
-                drift: admitted.drift,
-                generation: 0,
-                replay: None,
-                body: emission.body.clone().into(),
-            });
+            let (body, correlation) =
+                (emission.body.clone().into(), CorrelationId::new(&emission.correlation));
+            events.push(self.intake.own(&body, correlation.ok(), now).map_err(|error| error.to_string())?);
         }
         self.intake.accept(events).await.map_err(|error| error.to_string())?;
         let relayed = emissions.len();

@@ -39,6 +39,8 @@ mod in_order;
 #[cfg(test)]
 mod isolation;
 #[cfg(test)]
+mod operational;
+#[cfg(test)]
 mod order;
 #[cfg(test)]
 mod peers;

@@ -90,4 +90,6 @@ task_kinds! {
     Gauges: "gauges", Abort, Log;
     /// Sends spans to the collector.
     Traces: "traces", Abort, Log;
+    /// Tells operators by events what happens to the broker itself.
+    Watch: "watch", Abort, Log;
 }
