@@ -27,8 +27,8 @@ use crate::domain::secret::Secret;
 use crate::domain::signature::{ProofHeaders, Verdict, verify};
 use crate::domain::time::Millis;
 
-/// How long a wait may last before the test has failed.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a wait may last before the test has failed: a busy disk has kept a sync waiting for half a minute.
+pub const PATIENCE: Duration = Duration::from_secs(90);
 /// Largest request taken.
 const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
 

@@ -93,8 +93,11 @@ impl Desk<'_> {
                 }
             }
         });
-        let is_reached = reached.await.is_ok();
-        assert!(is_reached, "{path} stays {last}");
+        if reached.await.is_err() {
+            let (lag, commits) = ("camino_journal_lag_events", "camino_outbox_commit_seconds_count");
+            let (lag, commits) = (self.app.metric(lag).await, self.app.metric(commits).await);
+            panic!("{path} stays {last}; {lag} events behind the outbox, which has {commits} commits");
+        }
         last
     }
 

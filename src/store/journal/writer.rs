@@ -143,9 +143,11 @@ impl Writer {
     /// Whether an empty journal begins after its outbox did: of what is gone, only the end is known. At a
     /// first start nothing is gone, and the commits tell it all.
     fn is_late(&self, outbox: &Outbox) -> Result<bool, Error> {
+        // The end before the commits: one that comes in between must not look like one that is left over.
+        let has_begun = outbox.tail().head() > 0;
         let from_the_first =
             |commits: &[Arc<Commit>]| commits.first().is_some_and(|commit| commit.number == 1);
-        Ok(self.position == 0 && !from_the_first(&outbox.commits_after(0, 1)?))
+        Ok(self.position == 0 && has_begun && !from_the_first(&outbox.commits_after(0, 1)?))
     }
 
     /// Whether the outbox has forgotten events that the journal never saw: the file was put back from a
