@@ -52,6 +52,10 @@ documents:
 fuzz seconds="60":
     CAMINO_FUZZ_MS={{ seconds }}000 CAMINO_FUZZ_SEED=$RANDOM cargo test --test fuzz -- --nocapture --test-threads=1
 
+# The README's own steps on a debug build; it needs the ports that they name.
+newcomer:
+    cargo build && .ci/newcomer target/debug/camino
+
 # Alert rules, each with the fault that fires it, and the unit; skipped where the tools can't be had.
 operators:
     .ci/operators
