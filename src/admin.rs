@@ -6,11 +6,8 @@
 mod again;
 mod audit;
 pub mod backup;
-mod blocking;
 mod contract;
-mod dismissal;
 mod endpoints;
-mod filters;
 pub mod health;
 mod hub;
 mod idempotency;
@@ -21,7 +18,7 @@ mod refusals;
 mod registry;
 mod replays;
 mod secret_shown;
-pub mod steering;
+mod stream;
 
 use std::sync::Arc;
 
@@ -29,79 +26,33 @@ use axum::Router;
 use axum::http::HeaderMap;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
-use tokio::sync::{Notify, Semaphore};
 
-use crate::domain::id::AppSlug;
 use crate::http::failures::Failures;
 use crate::http::key;
 use crate::http::problem::{Code, Problem};
-use crate::hub::Hub;
-use crate::hub::subscriptions::Access;
-use crate::outbox::Intake;
-use crate::runtime::clock::Clock;
-use crate::runtime::entropy::Entropy;
-use crate::runtime::task::Tasks;
-use crate::store::control::Control;
-use crate::store::control::audit::{Actor, Entry};
+use crate::operations::{self, Operations, Parts, blocking};
+use crate::store::control::audit::Entry;
 use crate::store::control::key::{Principal, Scope};
-use crate::store::journal::Reader;
-pub use again::release_learned;
 pub use contract::chapters;
-pub use dismissal::dismiss_older;
-pub use replays::carry_out_replays;
-use steering::Steering;
-
-/// What the handlers work with.
-pub struct Parts {
-    /// Keys, overlays, audit.
-    pub control: Arc<Control>,
-    /// Changes of endpoints.
-    pub steering: Steering,
-    /// The way into the outbox.
-    pub intake: Intake,
-    /// Events, deliveries, attempts.
-    pub journal: Arc<Reader>,
-    /// Organizations, contacts, and what happened to them.
-    pub hub: Arc<Hub>,
-    /// Answers about features, from memory.
-    pub access: Access,
-    /// Where they lie, for backups.
-    pub store: backup::Store,
-    /// The clock.
-    pub clock: Arc<dyn Clock>,
-    /// For new keys and secrets.
-    pub entropy: Arc<dyn Entropy>,
-    /// Carries out what was asked, whether or not the caller waits for it.
-    pub tasks: Tasks,
-}
 
 /// The handlers' state; clones share it.
 #[derive(Clone)]
 pub struct Admin {
+    operations: Operations,
     parts: Arc<Parts>,
-    /// Changes that may be carried out at a time; more wait.
-    changes: Arc<Semaphore>,
+    /// Where the store lies, for backups.
+    store: backup::Store,
     /// The backup under way, or the last one.
     backups: backup::Backups,
     /// Wrong keys, by address.
     guesses: Arc<Failures>,
-    /// Refused changes that were recorded, by address.
-    refusals: Arc<Failures>,
-    /// A replay has begun or was cancelled.
-    replays: Arc<Notify>,
 }
 
 impl Admin {
-    /// The state over `parts`.
-    pub fn new(parts: Parts) -> Self {
-        Self {
-            parts: Arc::new(parts),
-            changes: Arc::new(Semaphore::new(idempotency::CHANGES_MAX)),
-            backups: backup::Backups::default(),
-            guesses: Arc::default(),
-            refusals: Arc::default(),
-            replays: Arc::default(),
-        }
+    /// The state over `operations`; wrong keys are counted in `guesses`, and `store` says what a backup takes.
+    pub fn new(operations: Operations, guesses: Arc<Failures>, store: backup::Store) -> Self {
+        let parts = Arc::clone(&operations.parts);
+        Self { operations, parts, store, backups: backup::Backups::default(), guesses }
     }
 
     /// The routes. All need a key; those that write take an `Idempotency-Key`.
@@ -138,6 +89,7 @@ impl Admin {
             .route("/v1/drift", get(journal::drift))
             .route("/v1/journal", get(onward::list))
             .route("/v1/stats", get(journal::stats))
+            .route("/v1/stream", get(stream::tail))
             .route("/v1/registry/apps", get(registry::apps))
             .route("/v1/registry/apps/{id}", get(registry::app))
             .route("/v1/registry/events", get(registry::events))
@@ -151,12 +103,8 @@ impl Admin {
 
     /// Whoever calls, if the presented key allows `scope` over everybody's things.
     fn allow(&self, headers: &HeaderMap, scope: Scope) -> Result<Arc<Principal>, Problem> {
-        let caller = self.allow_own(headers, scope)?;
-        if caller.organizations.is_some() {
-            let detail =
-                "this key is bound to organizations, and opens nothing but what is theirs below /api";
-            return Err(Problem::new(Code::ScopeMissing, detail));
-        }
+        let caller = self.caller(headers)?;
+        operations::allow(&caller, scope)?;
         Ok(caller)
     }
 
@@ -177,14 +125,8 @@ impl Admin {
             .ok_or_else(|| Problem::new(Code::KeyMissing, detail))
     }
 
-    /// Says why a receiver's deliveries are parked, if they are.
-    fn why_parked(&self) -> impl Fn(&AppSlug) -> Option<&'static str> + Send + 'static {
-        let board = self.parts.steering.dispatch.board().clone();
-        move |receiver| board.get(receiver).parked()
-    }
-
     /// The line that the audit log keeps of what `caller` does.
     fn entry(&self, caller: &Principal, action: &str, target: &str) -> Entry {
-        Entry::new(self.parts.clock.now(), Actor::from(caller), action, target)
+        self.operations.entry(caller, action, target)
     }
 }

@@ -25,8 +25,6 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use crate::admin::health::Health;
-use crate::admin::steering::Steering;
-use crate::admin::{self, Admin, Parts as AdminParts};
 use crate::config::{Classifier, Config};
 use crate::deliver::Ways;
 use crate::deliver::http::{HttpSink, Options as SinkOptions};
@@ -39,6 +37,8 @@ use crate::hub::tickets::desk::{Desk, Model};
 use crate::hub::tickets::hosted::{self, Hosted};
 use crate::hub::{self, Hub};
 use crate::ingest::{Ingest, KeyCheck, Parts as IngestParts};
+use crate::operations::steering::Steering;
+use crate::operations::{Operations, Parts as OperationsParts};
 use crate::outbox::Intake;
 use crate::outbox::directory::{Directory, Snapshot};
 use crate::registry::handle::CatalogHandle;
@@ -54,6 +54,7 @@ use crate::store::outbox::Outbox;
 use crate::telemetry::event;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::trace::{self, Exporter, Tracer};
+use crate::web::samples::Samples;
 use stores::Stores;
 
 /// Why the broker did not start. Each is one line that names the place and the mend.
@@ -156,7 +157,8 @@ pub struct App {
     steering: Steering,
     gone: mpsc::Receiver<AppSlug>,
     control: Arc<Control>,
-    admin: Admin,
+    operations: Operations,
+    samples: Arc<Samples>,
     journal_writer: Writer,
     journal: Arc<Reader>,
     inside: Inside,
@@ -199,24 +201,20 @@ impl App {
             ingest(&config, &ports, (&metrics, tracer), (intake.clone(), keys, Arc::clone(&draining)));
         let steering =
             Steering { config: Arc::clone(&config), control: Arc::clone(&control), directory, dispatch };
-        let admin = Admin::new(AdminParts {
+        let operations = Operations::new(OperationsParts {
             control: Arc::clone(&control),
             steering: steering.clone(),
             intake,
             journal: Arc::clone(&journal),
             hub: Arc::clone(&inside.hub),
             access,
-            store: backed_up(&config),
             clock: Arc::clone(&ports.clock),
             entropy: Arc::clone(&ports.entropy),
             tasks: tasks.clone(),
         });
-        let router = routes::all(
-            ingest,
-            admin.clone(),
-            health(&draining, &outbox, &metrics),
-            Arc::clone(&ports.entropy),
-        );
+        let samples = Arc::new(Samples::default());
+        let health = health(&draining, &outbox, &metrics);
+        let router = routes::all(ingest, &operations, &samples, &config, health);
         let server = Server::new(listener, router, bounds(&config), Arc::clone(&ports.clock)).with_tls(tls);
         Ok(Self {
             address,
@@ -233,7 +231,8 @@ impl App {
             steering,
             gone,
             control,
-            admin,
+            operations,
+            samples,
             journal_writer,
             journal,
             inside,
@@ -326,15 +325,6 @@ fn ingest(
         keys,
         draining,
     })
-}
-
-fn backed_up(config: &Config) -> admin::backup::Store {
-    let store = &config.store;
-    admin::backup::Store {
-        path: store.path.clone(),
-        engine: store.engine.into(),
-        free_bytes_min: store.free_bytes_min,
-    }
 }
 
 /// The tracer, and what sends its spans where a collector is set.

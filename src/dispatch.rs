@@ -18,10 +18,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::deliver::{Report, Sink};
-use crate::domain::id::AppSlug;
+use crate::domain::id::{AppSlug, EventType};
 use crate::domain::outcome::Outcome;
 use crate::domain::scheduler::{Action, Block, Finished, Input, LaneId, LanePolicy, Scheduler};
 use crate::domain::time::{Millis, Moment};
@@ -88,7 +89,16 @@ enum Order {
     /// What was claimed in order, with its keys.
     Resolved(ordered::Resolved),
     /// A person wants to know what an endpoint answers now.
-    Test(AppSlug, oneshot::Sender<Report>),
+    Test(AppSlug, Option<Example>, oneshot::Sender<Report>),
+}
+
+/// What a test event looks like.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Example {
+    /// Its type.
+    pub event_type: EventType,
+    /// Its data.
+    pub data: Value,
 }
 
 /// The dispatcher as others see it.
@@ -111,11 +121,12 @@ impl Handle {
         let _ = self.orders.send(Order::Refresh(Some(app.clone()))).await;
     }
 
-    /// Sends one signed test event to `app` now, outside its queue, and says what came of it. `None` if
-    /// it has no endpoint or the dispatcher is stopping.
-    pub async fn probe(&self, app: &AppSlug) -> Option<Report> {
+    /// Sends one signed test event to `app` now, outside its queue, and says what came of it: one that stands
+    /// in no registry, or one that looks like `example`. `None` if it has no endpoint or the dispatcher is
+    /// stopping.
+    pub async fn probe(&self, app: &AppSlug, example: Option<Example>) -> Option<Report> {
         let (report, answer) = oneshot::channel();
-        self.orders.send(Order::Test(app.clone(), report)).await.ok()?;
+        self.orders.send(Order::Test(app.clone(), example, report)).await.ok()?;
         answer.await.ok()
     }
 
@@ -280,7 +291,7 @@ impl Dispatcher {
     fn order(&mut self, order: Order) -> Result<(), Error> {
         match order {
             Order::Refresh(lifted) => self.refresh(lifted.as_ref()),
-            Order::Test(app, report) => self.test(&app, report),
+            Order::Test(app, example, report) => self.test(&app, example, report),
             Order::Resolved(resolved) => return self.resolved(resolved),
         }
         Ok(())
@@ -296,11 +307,11 @@ impl Dispatcher {
         }
     }
 
-    fn test(&self, app: &AppSlug, report: oneshot::Sender<Report>) {
+    fn test(&self, app: &AppSlug, example: Option<Example>, report: oneshot::Sender<Report>) {
         let Some(endpoint) = self.endpoints.get(app) else { return };
         let mut entropy = [0; 16];
         self.parts.entropy.fill(&mut entropy);
-        let Some(attempt) = attempt::test_event(app, endpoint, self.now.wall, entropy) else {
+        let Some(attempt) = attempt::test_event(app, endpoint, example, (self.now.wall, entropy)) else {
             return;
         };
         let sink = Arc::clone(&self.parts.sink);

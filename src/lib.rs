@@ -37,8 +37,11 @@ pub mod hub;
 
 pub mod http;
 
+pub mod operations;
+
 pub mod admin;
 pub mod ingest;
+pub mod web;
 
 pub mod app;
 

@@ -6,6 +6,7 @@
 pub mod event;
 pub mod log;
 pub mod metrics;
+pub mod totals;
 pub mod trace;
 
 pub use metrics::Metrics;

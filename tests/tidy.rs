@@ -35,6 +35,7 @@ const LAYERS: &[&[&str]] = &[
     &["deliver"],
     &["dispatch", "hub"],
     &["http"],
+    &["operations"],
     &["ingest", "admin", "web"],
     &["app"],
     &["cli"],

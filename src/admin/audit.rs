@@ -4,9 +4,10 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
 
-use super::{Admin, blocking};
+use super::Admin;
 use crate::http::page::{List, Page};
-use crate::http::problem::{Code, Problem};
+use crate::http::problem::Problem;
+use crate::operations;
 use crate::store::control::audit::Recorded;
 use crate::store::control::key::Scope;
 
@@ -17,12 +18,6 @@ pub(super) async fn list(
     List { paging, .. }: List<()>,
 ) -> Result<Json<Page<Recorded>>, Problem> {
     admin.allow(&headers, Scope::Admin)?;
-    let before =
-        paging.cursor.map(|cursor| cursor.parse::<i64>()).transpose().map_err(|_| {
-            Problem::new(Code::RequestInvalid, "`cursor` must be the `next` of an earlier page")
-        })?;
-    let control = admin.parts.control.clone();
-    let page = blocking::run(move || control.audit(before, paging.limit.into())).await;
-    let page = page.map_err(|error| blocking::control_problem(&error))?;
+    let page = operations::audit(&admin.operations, paging.cursor, paging.limit.into()).await?;
     Ok(Json(Page { items: page.items, next: page.next.map(|seq| seq.to_string()) }))
 }

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Admin, blocking};
+use super::{Admin, Parts, blocking};
 use crate::http::json::object;
 use crate::http::problem::{Code, Problem};
 use crate::runtime::task::TaskKind;
@@ -124,21 +124,22 @@ pub(super) async fn show(State(admin): State<Admin>, headers: HeaderMap) -> Resu
 
 async fn run(admin: Admin, dir: PathBuf, actor: Actor) {
     let (parts, backups) = (Arc::clone(&admin.parts), admin.backups.clone());
+    let store = admin.store.clone();
     // If the thread panics: nobody is told for ever that it runs.
-    let taken = tokio::task::spawn_blocking(move || take(&parts, &backups, &dir, actor)).await;
+    let taken = tokio::task::spawn_blocking(move || take(&parts, &store, &backups, &dir, actor)).await;
     if let Err(panic) = taken {
         admin.backups.say(Shown::Failed("it broke off; the log says why".to_owned()));
         std::panic::resume_unwind(panic.into_panic());
     }
 }
 
-fn take(parts: &super::Parts, backups: &Backups, dir: &Path, actor: Actor) {
+fn take(parts: &Parts, store: &Store, backups: &Backups, dir: &Path, actor: Actor) {
     let source = Source {
-        store: &parts.store.path,
+        store: &store.path,
         outbox: &parts.intake.store,
         control: &parts.control,
-        engine: parts.store.engine,
-        free_bytes_min: parts.store.free_bytes_min,
+        engine: store.engine,
+        free_bytes_min: store.free_bytes_min,
         stop: &parts.tasks.soft(),
     };
     let taken = backup::take(&source, dir, parts.clock.now(), &mut |stage| {

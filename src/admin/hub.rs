@@ -21,13 +21,12 @@ use serde_json::Value;
 
 pub(super) use contract::chapters;
 
-use super::{Admin, blocking};
+use super::Admin;
 use crate::http::json::object_or_nothing as body;
 use crate::http::page::{Page, Paging};
 use crate::http::problem::{Code, Problem};
 use crate::http::query::{Given, Parameters};
 use crate::hub::crm::reading::{Found, Reach};
-use crate::hub::{Command, CommandError, Error};
 use crate::store::control::key::{Principal, Scope};
 
 /// The routes.
@@ -83,8 +82,7 @@ impl Admin {
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, Problem> {
-        let hub = Arc::clone(&self.parts.hub);
-        blocking::run(move || hub.read(query)).await.map_err(|error| unreadable(&error))
+        self.operations.hub_read(query).await
     }
 
     /// One page of a list of the hub.
@@ -95,10 +93,7 @@ impl Admin {
         + Send
         + 'static,
     ) -> Result<axum::Json<Page<T>>, Problem> {
-        let (cursor, limit) = (paging.cursor, usize::from(paging.limit));
-        let found = self.hub_read(move |file| query(file, (cursor.as_deref(), limit))).await?;
-        let wrong = || Problem::new(Code::RequestInvalid, "`cursor` must be the `next` of an earlier page");
-        found.map(|found| axum::Json(Page { items: found.items, next: found.next })).ok_or_else(wrong)
+        self.operations.hub_list(paging, query).await.map(axum::Json)
     }
 
     /// Has the hub carry out `kind` for `caller`, about a thing of `organization`.
@@ -109,44 +104,8 @@ impl Admin {
         kind: &'static str,
         body: Value,
     ) -> Result<axum::Json<Value>, Problem> {
-        let mut entropy = [0; 16];
-        self.parts.entropy.fill(&mut entropy);
-        let id = format!("cmd_{}", hex::encode(entropy));
-        let entry = self.entry(caller, kind, &organization).detail(body.clone());
-        let command = Command {
-            correlation: format!("cid_{}", hex::encode(&entropy[..12])),
-            at: self.parts.clock.now(),
-            actor: caller.key_id.to_string(),
-            organization,
-            kind: kind.to_owned(),
-            body,
-            id,
-        };
-        let (hub, control) = (Arc::clone(&self.parts.hub), Arc::clone(&self.parts.control));
-        blocking::run(move || {
-            let answer = hub.command(&command).map_err(refused)?;
-            control.record(&entry).map_err(|error| blocking::control_problem(&error))?;
-            Ok(axum::Json(answer))
-        })
-        .await
+        self.operations.hub_command(caller, organization, kind, body).await.map(axum::Json)
     }
-}
-
-fn refused(error: CommandError) -> Problem {
-    match error {
-        CommandError::Invalid(reason) => Problem::new(Code::RequestInvalid, reason),
-        CommandError::Missing(reason) => Problem::new(Code::NotFound, reason),
-        CommandError::Conflict(reason) => Problem::new(Code::StateConflict, reason),
-        CommandError::Hub(error) => {
-            tracing::error!(error = %error, "the hub could not be changed");
-            Problem::new(Code::StoreFailing, "the hub did not take this; the log says why")
-        }
-    }
-}
-
-fn unreadable(error: &Error) -> Problem {
-    tracing::error!(error = %error, "the hub could not be read");
-    Problem::new(Code::Internal, "the hub could not be read; the log says why")
 }
 
 /// What is not there, or not for this caller: both look the same.

@@ -9,8 +9,6 @@
 //! or a secret is made anew, and the one that nobody saw stays listed or signs along; a retry or a release
 //! appends its deliveries once more, under the same `webhook-id` and `Idempotency-Key`.
 
-use std::sync::Arc;
-
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::header::CONTENT_TYPE;
@@ -19,13 +17,11 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
-use tokio::sync::oneshot;
 
 use super::secret_shown::SecretMember;
 use super::{Admin, blocking};
 use crate::http::body::read_capped;
 use crate::http::problem::{Code, Problem};
-use crate::runtime::task::TaskKind;
 use crate::store::control::answers::{self, Answer, Begin, Ticket};
 
 /// Longest body of a write.
@@ -33,9 +29,6 @@ const BODY_BYTES_MAX: usize = 1 << 20;
 /// Longest answer that is kept.
 const ANSWER_BYTES_MAX: usize = 256 << 10;
 const KEY_BYTES_MAX: usize = 255;
-
-/// Changes carried out at a time.
-pub(super) const CHANGES_MAX: usize = 256;
 
 /// Runs a write whole, and once for each key.
 pub(super) async fn once(State(admin): State<Admin>, request: Request, next: Next) -> Response {
@@ -52,17 +45,8 @@ pub(super) async fn once(State(admin): State<Admin>, request: Request, next: Nex
 async fn detached(admin: &Admin, request: Request, next: Next) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let body = read_capped(body, BODY_BYTES_MAX, admin.parts.clock.as_ref()).await?;
-    let failed = || Problem::new(Code::Internal, "the change broke off; the log says why");
-    let slot = Arc::clone(&admin.changes).acquire_owned().await.map_err(|_| failed())?;
-    let (done, answer) = oneshot::channel();
     let this = admin.clone();
-    admin.parts.tasks.spawn(TaskKind::Change, async move {
-        let outcome = guarded(&this, parts, body, next).await;
-        drop(slot);
-        // Whoever asked may have gone.
-        let _ = done.send(outcome);
-    });
-    answer.await.map_err(|_| failed())?
+    admin.operations.whole(async move { guarded(&this, parts, body, next).await }).await?
 }
 
 async fn guarded(admin: &Admin, parts: Parts, body: Bytes, next: Next) -> Result<Response, Problem> {

@@ -1,24 +1,20 @@
 //! Reads of the journal: events, deliveries, attempts, decisions, dead letters, quarantine, drift.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::filters::{Deliveries, Departures, Events, Held, Letters, parsed};
-use super::{Admin, blocking};
-use crate::domain::id::{AppSlug, DeliveryId, EventId};
+use super::Admin;
+use crate::domain::id::DeliveryId;
 use crate::http::page::{List, Page};
-use crate::http::problem::{Code, Problem};
+use crate::http::problem::Problem;
 use crate::http::query::{Given, Parameters, Path, Query};
+use crate::operations::filters::{Deliveries, Departures, Events, Held, Letters};
+use crate::operations::journal::{delivery_of, missing_delivery, missing_event, named, read};
 use crate::store::control::key::Scope;
-use crate::store::journal::{
-    AttemptRow, DeliveryRow, DriftRow, Error, EventRow, Explained, Found as Named, Page as Found, Reader,
-    Stats,
-};
+use crate::store::journal::{AttemptRow, DeliveryRow, DriftRow, EventRow, Explained, Page as Found, Stats};
 
 /// Which of several events of one id.
 #[derive(Debug, Default)]
@@ -44,9 +40,9 @@ pub(super) struct EventView {
 }
 
 impl SourceQuery {
-    /// As if `source` had been given.
-    pub(super) fn of(source: &str) -> Self {
-        Self { source: Some(source.to_owned()) }
+    /// The source, if one was given.
+    pub(super) fn source(&self) -> Option<&str> {
+        self.source.as_deref()
     }
 }
 
@@ -59,9 +55,11 @@ pub(super) async fn events(
     List { filters: Events(filter), paging }: List<Events>,
 ) -> Listed<EventRow> {
     admin.allow(&headers, Scope::Read)?;
-    let parked = admin.why_parked();
+    let parked = admin.operations.why_parked();
     let (cursor, limit) = (paging.cursor, usize::from(paging.limit));
-    read(&admin, move |reader| reader.events(&filter, cursor.as_deref(), limit, &parked)).await.map(page)
+    read(&admin.operations, move |reader| reader.events(&filter, cursor.as_deref(), limit, &parked))
+        .await
+        .map(page)
 }
 
 /// `GET /v1/events/{id}`.
@@ -72,9 +70,9 @@ pub(super) async fn event(
     Query(query): Query<SourceQuery>,
 ) -> Result<Json<EventView>, Problem> {
     admin.allow(&headers, Scope::Read)?;
-    let event = named(&admin, &id, query).await?;
+    let event = named(&admin.operations, &id, query.source()).await?;
     let seq = event.seq;
-    let body = read(&admin, move |reader| reader.body(seq)).await?;
+    let body = read(&admin.operations, move |reader| reader.body(seq)).await?;
     let text = body.and_then(|body| String::from_utf8(body).ok());
     Ok(Json(EventView { event, body: text.and_then(|text| RawValue::from_string(text).ok()) }))
 }
@@ -87,9 +85,9 @@ pub(super) async fn event_deliveries(
     Query(query): Query<SourceQuery>,
 ) -> Listed<DeliveryRow> {
     admin.allow(&headers, Scope::Read)?;
-    let seq = named(&admin, &id, query).await?.seq;
-    let parked = admin.why_parked();
-    let items = read(&admin, move |reader| reader.event_deliveries(seq, &parked)).await?;
+    let seq = named(&admin.operations, &id, query.source()).await?.seq;
+    let parked = admin.operations.why_parked();
+    let items = read(&admin.operations, move |reader| reader.event_deliveries(seq, &parked)).await?;
     Ok(Json(Page { items, next: None }))
 }
 
@@ -101,8 +99,8 @@ pub(super) async fn explain(
     Query(query): Query<SourceQuery>,
 ) -> Result<Json<Explained>, Problem> {
     admin.allow(&headers, Scope::Read)?;
-    let seq = named(&admin, &id, query).await?.seq;
-    let explained = read(&admin, move |reader| reader.explain(seq)).await?;
+    let seq = named(&admin.operations, &id, query.source()).await?.seq;
+    let explained = read(&admin.operations, move |reader| reader.explain(seq)).await?;
     explained.map(Json).ok_or_else(|| missing_event(&id))
 }
 
@@ -113,9 +111,11 @@ pub(super) async fn deliveries(
     List { filters: Deliveries(filter), paging }: List<Deliveries>,
 ) -> Listed<DeliveryRow> {
     admin.allow(&headers, Scope::Read)?;
-    let parked = admin.why_parked();
+    let parked = admin.operations.why_parked();
     let (cursor, limit) = (paging.cursor, usize::from(paging.limit));
-    read(&admin, move |reader| reader.deliveries(&filter, cursor.as_deref(), limit, &parked)).await.map(page)
+    read(&admin.operations, move |reader| reader.deliveries(&filter, cursor.as_deref(), limit, &parked))
+        .await
+        .map(page)
 }
 
 /// `GET /v1/dead-letters`.
@@ -125,9 +125,9 @@ pub(super) async fn dead_letters(
     List { filters: Letters(filter), paging }: List<Letters>,
 ) -> Listed<DeliveryRow> {
     admin.allow(&headers, Scope::Read)?;
-    let parked = admin.why_parked();
+    let parked = admin.operations.why_parked();
     let (cursor, limit) = (paging.cursor, usize::from(paging.limit));
-    read(&admin, move |reader| reader.dead_letters(&filter, cursor.as_deref(), limit, &parked))
+    read(&admin.operations, move |reader| reader.dead_letters(&filter, cursor.as_deref(), limit, &parked))
         .await
         .map(page)
 }
@@ -139,7 +139,7 @@ pub(super) async fn delivery(
     Path(id): Path<String>,
 ) -> Result<Json<DeliveryRow>, Problem> {
     admin.allow(&headers, Scope::Read)?;
-    delivery_of(&admin, &id).await.map(Json)
+    delivery_of(&admin.operations, &id).await.map(Json)
 }
 
 /// `GET /v1/deliveries/{id}/attempts`, oldest first.
@@ -150,7 +150,7 @@ pub(super) async fn attempts(
 ) -> Listed<AttemptRow> {
     admin.allow(&headers, Scope::Read)?;
     let delivery = DeliveryId::parse(&id).ok_or_else(|| missing_delivery(&id))?;
-    let found = read(&admin, move |reader| reader.attempts(delivery)).await?;
+    let found = read(&admin.operations, move |reader| reader.attempts(delivery)).await?;
     let items = found.ok_or_else(|| missing_delivery(&id))?;
     Ok(Json(Page { items, next: None }))
 }
@@ -163,7 +163,9 @@ pub(super) async fn quarantine(
 ) -> Listed<EventRow> {
     admin.allow(&headers, Scope::Read)?;
     let (cursor, limit) = (paging.cursor, usize::from(paging.limit));
-    read(&admin, move |reader| reader.quarantined(&filter, cursor.as_deref(), limit)).await.map(page)
+    read(&admin.operations, move |reader| reader.quarantined(&filter, cursor.as_deref(), limit))
+        .await
+        .map(page)
 }
 
 /// `GET /v1/drift`.
@@ -174,62 +176,16 @@ pub(super) async fn drift(
 ) -> Listed<DriftRow> {
     admin.allow(&headers, Scope::Read)?;
     let (cursor, limit) = (paging.cursor, usize::from(paging.limit));
-    read(&admin, move |reader| reader.drift(&filter, cursor.as_deref(), limit)).await.map(page)
+    read(&admin.operations, move |reader| reader.drift(&filter, cursor.as_deref(), limit)).await.map(page)
 }
 
 /// `GET /v1/stats`.
 pub(super) async fn stats(State(admin): State<Admin>, headers: HeaderMap) -> Result<Json<Stats>, Problem> {
     admin.allow(&headers, Scope::Read)?;
-    let parked = admin.why_parked();
-    read(&admin, move |reader| reader.stats(&parked)).await.map(Json)
-}
-
-/// The event that a request names.
-pub(super) async fn named(admin: &Admin, id: &str, query: SourceQuery) -> Result<EventRow, Problem> {
-    let event_id = EventId::new(id).map_err(|_| missing_event(id))?;
-    let source: Option<AppSlug> = parsed("source", query.source.as_deref())?;
-    let parked = admin.why_parked();
-    match read(admin, move |reader| reader.event(&event_id, source.as_ref(), &parked)).await? {
-        Named::One(event) => Ok(event),
-        Named::None => Err(missing_event(id)),
-        Named::Ambiguous(sources) => {
-            let detail = format!("several sources have an event `{id}`; add ?source= with one of them");
-            Err(Problem::new(Code::RequestInvalid, detail).with("sources", sources.into()))
-        }
-    }
-}
-
-/// The delivery that a request names.
-pub(super) async fn delivery_of(admin: &Admin, id: &str) -> Result<DeliveryRow, Problem> {
-    let delivery = DeliveryId::parse(id).ok_or_else(|| missing_delivery(id))?;
-    let parked = admin.why_parked();
-    let found = read(admin, move |reader| reader.delivery(delivery, &parked)).await?;
-    found.ok_or_else(|| missing_delivery(id))
-}
-
-/// Runs a read of the journal off the serving threads.
-pub(super) async fn read<T: Send + 'static>(
-    admin: &Admin,
-    query: impl FnOnce(&Reader) -> Result<T, Error> + Send + 'static,
-) -> Result<T, Problem> {
-    let reader = Arc::clone(&admin.parts.journal);
-    blocking::run(move || query(&reader)).await.map_err(|error| match error {
-        Error::Cursor => Problem::new(Code::RequestInvalid, "`cursor` must be the `next` of an earlier page"),
-        error => {
-            tracing::error!(error = %error, "the journal could not be read");
-            Problem::new(Code::Internal, "the journal could not be read; the log says why")
-        }
-    })
+    let parked = admin.operations.why_parked();
+    read(&admin.operations, move |reader| reader.stats(&parked)).await.map(Json)
 }
 
 fn page<T>(found: Found<T>) -> Json<Page<T>> {
     Json(Page { items: found.items, next: found.next })
-}
-
-fn missing_event(id: &str) -> Problem {
-    Problem::new(Code::NotFound, format!("there is no event `{id}` (any more)"))
-}
-
-fn missing_delivery(id: &str) -> Problem {
-    Problem::new(Code::NotFound, format!("there is no delivery `{id}` (any more)"))
 }

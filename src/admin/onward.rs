@@ -4,11 +4,12 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
 
-use super::filters::Events;
-use super::{Admin, journal};
+use super::Admin;
 use crate::http::page::List;
 use crate::http::problem::{Code, Problem};
 use crate::http::query::{Given, Parameters};
+use crate::operations::filters::Events;
+use crate::operations::journal;
 use crate::store::control::key::Scope;
 use crate::store::journal::{Begin, Filter, Onward, OnwardAsked};
 
@@ -63,9 +64,9 @@ pub(super) async fn list(
     };
     // Asked before the journal is: it never shows more than this.
     let accepted = admin.parts.intake.store.next_seq();
-    let parked = admin.why_parked();
+    let parked = admin.operations.why_parked();
     let limit = (usize::from(paging.limit), asked);
-    journal::read(&admin, move |reader| reader.onward(&filter, &begin, limit, accepted, &parked))
+    journal::read(&admin.operations, move |reader| reader.onward(&filter, &begin, limit, accepted, &parked))
         .await
         .map(Json)
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::steering::Steering;
 use crate::domain::id::AppSlug;
+use crate::operations::steering::Steering;
 use crate::runtime::clock::Clock;
 
 /// Passes the news on. If too many wait, the lane stays blocked in memory all the same.

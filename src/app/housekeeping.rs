@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::admin::{Admin, release_learned};
+use crate::operations::{self, Operations, release_learned};
 use crate::runtime::clock::Clock;
 use crate::store::control::Control;
 use crate::store::outbox::Outbox;
@@ -62,12 +62,12 @@ pub(super) async fn tend_control(control: Arc<Control>, clock: Arc<dyn Clock>) {
 /// Releases quarantined events of types that the registry has learned, now and after each `reloaded`. What
 /// could not be released is tried again after a while.
 pub(super) async fn release_quarantine(
-    admin: Admin,
+    operations: Operations,
     reloaded: Arc<tokio::sync::Notify>,
     clock: Arc<dyn Clock>,
 ) {
     loop {
-        let failed = match release_learned(&admin).await {
+        let failed = match release_learned(&operations).await {
             Ok((released, failed)) => {
                 if released > 0 {
                     tracing::info!(released, "quarantined events were released: their types are known now");
@@ -91,9 +91,9 @@ pub(super) async fn release_quarantine(
 
 /// Lets go of dead letters, quarantined events and what waits in vain past its retention, so that the outbox and
 /// the journal can forget them.
-pub(super) async fn dismiss_old(admin: Admin, keep: Duration, clock: Arc<dyn Clock>) {
+pub(super) async fn dismiss_old(operations: Operations, keep: Duration, clock: Arc<dyn Clock>) {
     loop {
-        match crate::admin::dismiss_older(&admin, clock.now().minus(keep)).await {
+        match operations::dismiss_older(&operations, clock.now().minus(keep)).await {
             Ok(0) => {}
             Ok(dismissed) => tracing::info!(
                 dismissed,

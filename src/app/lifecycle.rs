@@ -11,10 +11,10 @@ use tokio::sync::Notify;
 
 use super::signals::{Asked, Signals};
 use super::{App, Error, Inside, certificate, gauges, gone, housekeeping, operational, registry_source};
-use crate::admin::carry_out_replays;
 use crate::config::Config;
 use crate::domain::id::AppSlug;
 use crate::hub::subscriptions;
+use crate::operations::{carry_out_replays, live};
 use crate::registry::handle::CatalogHandle;
 use crate::registry::watch::Watch;
 use crate::runtime::task::{TaskKind, Tasks};
@@ -85,12 +85,7 @@ impl App {
         event::Started { listen: self.address, store, backlog }.emit(&self.metrics);
         let mut writer = self.journal_writer;
         let (tail, tail_clock, until) = (Arc::clone(&outbox), Arc::clone(&clock), recorder.soft());
-        let journal = &self.config.journal;
-        let retention = Retention {
-            keep_events: journal.retention,
-            keep_dead: journal.retention_dead,
-            keep_for: Some((AppSlug::hub(), journal.retention_hub)),
-        };
+        let retention = retention(&self.config);
         recorder
             .thread(TaskKind::Journal, move || writer.run(&tail, tail_clock.as_ref(), &retention, &until))?;
         let Inside { hub, inbound, relay, desk } = self.inside;
@@ -116,15 +111,19 @@ impl App {
         );
         tasks.spawn(TaskKind::Retention, housekeeping::tend_control(self.control, Arc::clone(&clock)));
         let keep = self.config.journal.retention_dead;
-        let dismissal = housekeeping::dismiss_old(self.admin.clone(), keep, Arc::clone(&clock));
+        let dismissal = housekeeping::dismiss_old(self.operations.clone(), keep, Arc::clone(&clock));
         tasks.spawn(TaskKind::Retention, dismissal);
-        tasks.spawn(TaskKind::Replay, carry_out_replays(self.admin.clone()));
-        let release = housekeeping::release_quarantine(self.admin, Arc::clone(reloaded), Arc::clone(&clock));
+        tasks.spawn(TaskKind::Replay, carry_out_replays(self.operations.clone()));
+        tasks.spawn(TaskKind::Live, live::tell(self.operations.clone()));
+        let release =
+            housekeeping::release_quarantine(self.operations, Arc::clone(reloaded), Arc::clone(&clock));
         tasks.spawn(TaskKind::Quarantine, release);
         if let Some(tls) = self.server.tls() {
             let watch = certificate::watch(tls.clone(), Arc::clone(&clock), Arc::clone(&self.metrics));
             tasks.spawn(TaskKind::Certificate, watch);
         }
+        let samples = self.samples.run(Arc::clone(&self.metrics), Arc::clone(&clock));
+        tasks.spawn(TaskKind::Samples, samples);
         let measured = gauges::Measured {
             outbox,
             journal: self.journal,
@@ -147,6 +146,15 @@ impl App {
             }
         });
         Ok(())
+    }
+}
+
+/// How long the journal keeps what.
+fn retention(config: &Config) -> Retention {
+    Retention {
+        keep_events: config.journal.retention,
+        keep_dead: config.journal.retention_dead,
+        keep_for: Some((AppSlug::hub(), config.journal.retention_hub)),
     }
 }
 

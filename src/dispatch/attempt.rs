@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Parts;
+use super::{Example, Parts};
 use crate::deliver::{Attempt, Endpoint, Report, Sink, Target, Turn};
 use crate::domain::id::{AppSlug, CorrelationId, DeliveryId, EventId, EventType};
 use crate::domain::outcome::{Outcome, Reason};
@@ -225,28 +225,37 @@ fn whole_ms(span: Duration) -> u32 {
     u32::try_from(span.as_millis()).unwrap_or(u32::MAX)
 }
 
-/// A signed event that stands in no registry, for a person who wants to see what an endpoint answers.
+/// A signed event for a person who wants to see what an endpoint answers: one that stands in no registry, or one
+/// that looks like `example`.
 pub(super) fn test_event(
     app: &AppSlug,
     endpoint: Arc<Endpoint>,
-    now: Millis,
-    entropy: [u8; 16],
+    example: Option<Example>,
+    (now, entropy): (Millis, [u8; 16]),
 ) -> Option<Attempt> {
     let source = AppSlug::hub();
     let event_id = EventId::new(&uuid::Builder::from_random_bytes(entropy).into_uuid().to_string()).ok()?;
+    let (event_type, data) = match example {
+        Some(Example { event_type, data }) => (event_type, data),
+        None => (
+            EventType::new("camino.endpoint_test").ok()?,
+            serde_json::json!({ "note": "a test of this endpoint; nothing happened" }),
+        ),
+    };
     let body = serde_json::json!({
         "eventId": event_id,
-        "eventType": "camino.endpoint_test",
+        "eventType": event_type.as_str(),
         "timestamp": now.rfc3339(),
         "source": source,
         "organizationId": "camino",
-        "data": { "note": "a test of this endpoint; nothing happened" },
+        "data": data,
+        "test": true,
     });
     let delivery_id = DeliveryId::derive(&source, &event_id, app, 0);
     Some(Attempt {
         seq: 0,
         delivery_id,
-        event_type: EventType::new("camino.endpoint_test").ok()?,
+        event_type,
         receiver: app.clone(),
         correlation_id: CorrelationId::derive(&source, &event_id),
         attempt: 1,

@@ -1,6 +1,6 @@
 //! How often an address failed to prove itself within a minute.
 //!
-//! Counts, and decides nothing. Bounded: with too many addresses all are forgotten, which only makes whoever
+//! Counts, and says when it is too often. Bounded: with too many addresses all are forgotten, which only makes whoever
 //! asks kinder.
 
 use std::collections::HashMap;
@@ -8,8 +8,12 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use super::problem::{Code, Problem};
 use crate::domain::time::Millis;
+use crate::telemetry::event;
 
+/// Wrong keys of one address in a minute before more are answered 429.
+const GUESSES_FREE: u32 = 20;
 /// Most addresses remembered.
 const ADDRESSES_MAX: usize = 16_384;
 const MINUTE_MS: u64 = 60_000;
@@ -31,6 +35,19 @@ impl Failures {
         let count = failures.1.entry(whole_customer(address)).or_default();
         *count = count.saturating_add(1);
         *count
+    }
+
+    /// Counts a wrong key of `address`; once there were too many, what to answer instead of "wrong key".
+    pub fn wrong_key(&self, address: IpAddr, now: Millis) -> Option<Problem> {
+        let guesses = self.count(address, now);
+        if guesses <= GUESSES_FREE {
+            return None;
+        }
+        if guesses == GUESSES_FREE + 1 {
+            event::KeysGuessed { address }.emit();
+        }
+        let detail = "too many wrong keys from this address within a minute";
+        Some(Problem::new(Code::KeysSlowed, detail).retry_after(Self::left(now)))
     }
 
     /// How long until the count begins anew.

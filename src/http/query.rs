@@ -49,6 +49,13 @@ impl Given {
         Ok(Self(pairs))
     }
 
+    /// Without what was given empty: a form sends every field that it has.
+    #[must_use]
+    pub fn filled(&self) -> Self {
+        let pairs = self.0.iter().map(|(name, value)| (name.clone(), value.trim().to_owned()));
+        Self(pairs.filter(|(_, value)| !value.is_empty()).collect())
+    }
+
     /// The value of `name`, if it was given.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())

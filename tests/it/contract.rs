@@ -116,8 +116,10 @@ async fn lists_and_things_that_are_there_are_as_described() {
     for path in openapi()["paths"].as_object().unwrap().keys() {
         let operation = &openapi()["paths"][path]["get"];
         let is_read = operation["security"].to_string().contains("bearer") && !path.contains('{');
+        // The stream has no end: tests/it/web/stream.rs reads it.
+        let is_whole = operation["responses"]["200"]["content"].get("text/event-stream").is_none();
         let is_asked = operation["parameters"].to_string().contains("\"required\":true");
-        if is_read && !is_asked {
+        if is_read && is_whole && !is_asked {
             assert_described(path, "get", 200, &desk.get(path).await);
         }
     }

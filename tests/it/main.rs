@@ -60,3 +60,5 @@ mod tls;
 mod traces;
 #[cfg(test)]
 mod unavailable;
+#[cfg(test)]
+mod web;

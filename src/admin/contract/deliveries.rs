@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 
 use super::events::{sought, state, which};
 use super::{DELIVERY, EVENT, delivery_ids, shown};
-use crate::admin::filters::{Deliveries, Letters};
 use crate::admin::journal::SourceQuery;
 use crate::domain::time::Millis;
 use crate::http::contract::shape::{
@@ -13,6 +12,7 @@ use crate::http::contract::shape::{
 };
 use crate::http::contract::{Chapter, Operation};
 use crate::http::problem::Code;
+use crate::operations::filters::{Deliveries, Letters};
 use crate::store::control::key::Scope;
 use crate::store::journal::{AttemptRow, DeliveryRow, ShownReason, ShownState};
 

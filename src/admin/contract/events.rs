@@ -4,7 +4,6 @@ use axum::http::Method;
 use serde_json::{Value, json};
 
 use super::{EVENT, onward};
-use crate::admin::filters::{Departures, Events, Held};
 use crate::admin::journal::SourceQuery;
 use crate::domain::routing::QuarantineReason;
 use crate::domain::time::Millis;
@@ -14,6 +13,8 @@ use crate::http::contract::shape::{
 };
 use crate::http::contract::{Chapter, Operation};
 use crate::http::problem::Code;
+use crate::operations::filters::{Departures, Events, Held};
+use crate::operations::live::Wanted;
 use crate::store::control::key::Scope;
 use crate::store::journal::{DriftRow, EventRow, ShownState, StateCounts};
 
@@ -41,6 +42,23 @@ pub(super) fn chapter() -> Chapter {
                 .asks::<SourceQuery>()
                 .says("source", which())
                 .answers(200, "A decision for each receiver.", named("Explained"), explained()),
+            get("/v1/stream", "streamEvents", "Follow events as they come")
+                .about(
+                    "Server-sent events, without end: `event` is an event as lists show it, and its `id` is the place in the \
+                     journal to go on behind. `gap` says that more came than is caught up on, `lagged` that the reader was \
+                     too slow and is cut.",
+                )
+                .asks::<Wanted>()
+                .says("after", count("Go on behind this place: the `id` of the last event that was read."))
+                .header("Last-Event-ID", "The same, as browsers send it; it counts before `after`.")
+                .answers_as(
+                    200,
+                    "The stream.",
+                    "text/event-stream",
+                    text("Server-sent events."),
+                    format!("retry: 1000\n\nid: 7\nevent: event\ndata: {}\n\n", example()).into(),
+                )
+                .refuses(&[Code::Overloaded, Code::Draining]),
             get("/v1/quarantine", "listQuarantine", "List events in quarantine")
                 .about("Events of a type that the registry doesn't know, or knows by name only.")
                 .lists::<Held>()
@@ -210,6 +228,7 @@ fn row() -> EventRow {
         did_you_mean: None,
         deliveries: StateCounts { delivered: 2, dead: 1, ..StateCounts::default() },
         seq: 0,
+        receivers: Vec::new(),
     }
 }
 

@@ -3,7 +3,6 @@
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use crate::admin::replays::{RATE_DEFAULT, RATE_MAX};
 use crate::domain::time::Millis;
 use crate::http::contract::shape::{
     bounded, count, event_type, flag, instant, named, object, or_null, page_of, page_with, partly, slug,
@@ -11,6 +10,7 @@ use crate::http::contract::shape::{
 };
 use crate::http::contract::{Chapter, Operation};
 use crate::http::problem::Code;
+use crate::operations::replays::{RATE_DEFAULT, RATE_MAX};
 use crate::store::control::key::Scope;
 use crate::store::control::replays::{Asked, EndedAs, Replay, State};
 

@@ -185,6 +185,10 @@ codes! {
         "The key is valid, but may not do this.",
         "Use a key with the scope that the detail names.",
         "this needs a key with the scope `operate`";
+    FormForeign: "form.foreign", FORBIDDEN, Caller, "The form did not come from a page of this broker",
+        "The form lacks the token of the page that it claims to come from, or another site sent it.",
+        "Load the page again and send the form from there.",
+        "this form is not from a page that is open now; load the page again and send it again";
     RequestInvalid: "request.invalid", BAD_REQUEST, Caller, "A part of the request is missing or wrong",
         "A parameter, a header or a field of the body cannot be taken.",
         "Correct what the detail names.",

@@ -88,6 +88,10 @@ task_kinds! {
     Retention: "retention", Abort, Log;
     /// Refreshes the gauges that are measured, not counted.
     Gauges: "gauges", Abort, Log;
+    /// Takes the samples that the overview draws.
+    Samples: "samples", Abort, Log;
+    /// Tells whoever listens to the stream what comes.
+    Live: "live", Finish, Log;
     /// Sends spans to the collector.
     Traces: "traces", Abort, Log;
     /// Tells operators by events what happens to the broker itself.

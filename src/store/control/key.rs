@@ -140,6 +140,11 @@ impl Scope {
 }
 
 impl Scopes {
+    /// One after the other.
+    pub fn iter(&self) -> impl Iterator<Item = Scope> + '_ {
+        self.0.iter().copied()
+    }
+
     /// Whether `scope` is among them or included in one of them.
     pub fn allow(&self, scope: Scope) -> bool {
         let including: &[Scope] = match scope {
@@ -293,6 +298,23 @@ pub(super) fn mint(entropy: &[u8; ENTROPY_BYTES]) -> (KeyId, Plaintext) {
 /// The text of a key made of `random`.
 pub(super) fn text(random: &[u8]) -> Zeroizing<String> {
     Zeroizing::new(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random)))
+}
+
+/// What is left of a key once its text is thrown away: enough to ask whose it is, later.
+#[derive(Clone, Copy)]
+pub struct Fingerprint(pub(super) Hash);
+
+impl Fingerprint {
+    /// Of a key's text.
+    pub fn of(presented: &str) -> Self {
+        Self(hash(presented))
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Fingerprint")
+    }
 }
 
 /// What is stored of a key, and by what it is found.

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
 use super::audit::{self, Entry};
 use super::instant::{from_column, to_column};
-use super::key::{ENTROPY_BYTES, Hash, Key, KeyId, NewKey, Plaintext, Principal, hash, mint};
+use super::key::{ENTROPY_BYTES, Fingerprint, Hash, Key, KeyId, NewKey, Plaintext, Principal, hash, mint};
 use super::keyring::{Keyring, Live, Used};
 use super::{Control, Error, unreadable};
 use crate::domain::id::AppSlug;
@@ -118,7 +118,11 @@ impl Control {
 
     /// Whose key `presented` is, if it is one and holds at `now`. Reads memory only.
     pub fn authenticate(&self, presented: &str, now: Millis) -> Option<Arc<Principal>> {
-        let hash = hash(presented);
+        self.recognize(Fingerprint::of(presented), now)
+    }
+
+    /// Whose key has this fingerprint, if it holds at `now`: a key that was revoked since has no owner any more.
+    pub fn recognize(&self, Fingerprint(hash): Fingerprint, now: Millis) -> Option<Arc<Principal>> {
         if let Some(admin) = self.admin.as_ref().and_then(|admin| admin.matches(&hash)) {
             return Some(admin);
         }

@@ -261,6 +261,11 @@ impl<'a> Snapshot<'a> {
                 did_you_mean: row.get(4)?,
                 deliveries,
                 seq: stored.seq,
+                receivers: stored
+                    .slots
+                    .iter()
+                    .filter_map(|(lane, _)| self.receivers.get(lane).cloned())
+                    .collect(),
             })
         })
     }

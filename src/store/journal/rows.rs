@@ -5,7 +5,7 @@
 use serde::{Serialize, Serializer};
 
 use super::filter::ShownState;
-use crate::domain::id::DeliveryId;
+use crate::domain::id::{AppSlug, DeliveryId};
 use crate::domain::scheduler::LaneId;
 use crate::domain::time::Millis;
 
@@ -125,6 +125,9 @@ pub struct EventRow {
     /// Its place in the outbox.
     #[serde(skip)]
     pub seq: u64,
+    /// Who has a delivery of it, for whoever chooses by that.
+    #[serde(skip)]
+    pub receivers: Vec<AppSlug>,
 }
 
 /// One attempt.

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::{Admin, blocking};
+use super::{Operations, blocking};
 use crate::domain::delivery::Progress;
 use crate::domain::time::Millis;
 use crate::store::outbox::Error;
@@ -18,8 +18,8 @@ const PAGE: usize = 500;
 /// Dismisses dead letters and quarantined events accepted before `until`, and cancels what still waits from
 /// then, until none is left: a receiver that never comes back must not fill the disk for all. What the
 /// scheduler has in hand stays, at most a window for each receiver. Returns how many.
-pub async fn dismiss_older(admin: &Admin, until: Millis) -> Result<usize, Error> {
-    let store = &admin.parts.intake.store;
+pub async fn dismiss_older(ops: &Operations, until: Millis) -> Result<usize, Error> {
+    let store = &ops.parts.intake.store;
     let mut dismissed = 0;
     loop {
         let reading = Arc::clone(store);
@@ -27,7 +27,7 @@ pub async fn dismiss_older(admin: &Admin, until: Millis) -> Result<usize, Error>
         if page.is_empty() {
             return Ok(dismissed);
         }
-        let at = admin.parts.clock.now();
+        let at = ops.parts.clock.now();
         dismissed += page.len();
         store.settle(page.into_iter().map(|kept| dismissal(kept, at)));
         // The next page is what is kept without this one; an error is a store that takes nothing now.

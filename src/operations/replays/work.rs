@@ -12,9 +12,9 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use super::{Admin, RATE_DEFAULT, filter, on_control, stretch};
-use crate::admin::again;
+use super::{Operations, RATE_DEFAULT, filter, stretch};
 use crate::http::problem::Problem;
+use crate::operations::again;
 use crate::store::control::Control;
 use crate::store::control::replays::{Progress, Replay, State};
 use crate::store::journal::{Again, Candidate, Filter};
@@ -41,56 +41,56 @@ struct Run {
 }
 
 /// Carries out what `control.db` holds of replays, those that a crash cut short first. Never ends.
-pub async fn carry_out_replays(admin: Admin) {
+pub async fn carry_out_replays(ops: Operations) {
     let mut runs = Vec::new();
     let mut is_caught_up = false;
     loop {
-        if let Err(problem) = take_up(&admin, &mut runs).await {
+        if let Err(problem) = take_up(&ops, &mut runs).await {
             tracing::error!(problem = problem.detail(), "the replays could not be read");
-            admin.parts.clock.sleep(AGAIN_AFTER).await;
+            ops.parts.clock.sleep(AGAIN_AFTER).await;
             continue;
         }
         if runs.is_empty() {
-            admin.replays.notified().await;
+            ops.replays.notified().await;
             continue;
         }
         if !is_caught_up {
-            catch_up(&admin).await;
+            catch_up(&ops).await;
             is_caught_up = true;
         }
         let due = runs.iter().map(|run| run.due).min().unwrap_or_default();
-        let wait = due.saturating_sub(admin.parts.clock.monotonic());
+        let wait = due.saturating_sub(ops.parts.clock.monotonic());
         if !wait.is_zero() {
             tokio::select! {
-                () = admin.replays.notified() => {}
-                () = admin.parts.clock.sleep(wait) => {}
+                () = ops.replays.notified() => {}
+                () = ops.parts.clock.sleep(wait) => {}
             }
             continue;
         }
         for run in runs.iter_mut().filter(|run| run.due <= due) {
-            if let Err(problem) = step(&admin, run).await {
+            if let Err(problem) = step(&ops, run).await {
                 tracing::warn!(
                     replay_id = run.job.replay_id,
                     problem = problem.detail(),
                     "a replay is held up; it goes on by itself"
                 );
-                run.due = admin.parts.clock.monotonic() + AGAIN_AFTER;
+                run.due = ops.parts.clock.monotonic() + AGAIN_AFTER;
             }
         }
     }
 }
 
 /// What was appended before the last stop is in the journal afterwards.
-async fn catch_up(admin: &Admin) {
-    let until = admin.parts.intake.store.next_seq();
-    while admin.parts.journal.reached() < until {
-        admin.parts.clock.sleep(JOURNAL_LOOK_EVERY).await;
+async fn catch_up(ops: &Operations) {
+    let until = ops.parts.intake.store.next_seq();
+    while ops.parts.journal.reached() < until {
+        ops.parts.clock.sleep(JOURNAL_LOOK_EVERY).await;
     }
 }
 
 /// Takes up what has begun and lets go of what is over.
-async fn take_up(admin: &Admin, runs: &mut Vec<Run>) -> Result<(), Problem> {
-    let jobs = on_control(admin, Control::running_replays).await?;
+async fn take_up(ops: &Operations, runs: &mut Vec<Run>) -> Result<(), Problem> {
+    let jobs = ops.on_control(Control::running_replays).await?;
     runs.retain(|run| jobs.iter().any(|job| job.replay_id == run.job.replay_id));
     for job in jobs {
         if runs.iter().all(|run| run.job.replay_id != job.replay_id) {
@@ -98,7 +98,7 @@ async fn take_up(admin: &Admin, runs: &mut Vec<Run>) -> Result<(), Problem> {
                 filter: Arc::new(filter(&job.asked)),
                 waiting: VecDeque::new(),
                 next: job.cursor,
-                due: admin.parts.clock.monotonic(),
+                due: ops.parts.clock.monotonic(),
                 job,
             });
         }
@@ -107,11 +107,11 @@ async fn take_up(admin: &Admin, runs: &mut Vec<Run>) -> Result<(), Problem> {
 }
 
 /// Makes the next deliveries of one job, as many as its rate has for the time until the next step.
-async fn step(admin: &Admin, run: &mut Run) -> Result<(), Problem> {
+async fn step(ops: &Operations, run: &mut Run) -> Result<(), Problem> {
     let rate = run.job.asked.rate_per_second.unwrap_or(RATE_DEFAULT).max(1);
     let most = (rate / STEPS_PER_SECOND).clamp(1, STEP_MAX);
     if run.waiting.is_empty() && run.next < run.job.below {
-        let stretch = stretch(admin, &run.filter, run.next, run.job.below).await?;
+        let stretch = stretch(ops, &run.filter, run.next, run.job.below).await?;
         run.waiting = stretch.items.into();
         run.next = stretch.next;
     }
@@ -125,14 +125,14 @@ async fn step(admin: &Admin, run: &mut Run) -> Result<(), Problem> {
     }
     let taken = batch.len();
     let as_new = run.job.asked.as_new;
-    let making = batch.iter().map(|candidate| again::replay(admin, candidate, as_new));
+    let making = batch.iter().map(|candidate| again::replay(ops, candidate, as_new));
     let results = together(making).await;
     let held_up = take_in(run, batch, results);
-    keep(admin, run).await?;
+    keep(ops, run).await?;
     if let Some(problem) = held_up {
         return Err(problem);
     }
-    let now = admin.parts.clock.monotonic();
+    let now = ops.parts.clock.monotonic();
     let share = Duration::from_secs(1) * u32::try_from(taken).unwrap_or(u32::MAX) / rate;
     // A step that was late is made up for, a long stop is not.
     run.due = run.due.max(now.saturating_sub(AGAIN_AFTER)) + share;
@@ -165,17 +165,17 @@ fn take_in(run: &mut Run, batch: Vec<Candidate>, results: Vec<Result<bool, Probl
 }
 
 /// Makes the cursor and the counts durable, and the end, if this is it.
-async fn keep(admin: &Admin, run: &mut Run) -> Result<(), Problem> {
+async fn keep(ops: &Operations, run: &mut Run) -> Result<(), Problem> {
     let cursor = run.waiting.front().map_or(run.next, |candidate| candidate.event.seq);
     let is_over = run.waiting.is_empty() && run.next >= run.job.below;
     let progress = Progress {
         cursor,
         done: run.job.done,
         skipped: run.job.skipped,
-        ended_at: is_over.then(|| admin.parts.clock.now()),
+        ended_at: is_over.then(|| ops.parts.clock.now()),
     };
     let id = run.job.replay_id.clone();
-    let goes_on = on_control(admin, move |control| control.advance_replay(&id, progress)).await?;
+    let goes_on = ops.on_control(move |control| control.advance_replay(&id, progress)).await?;
     run.job.cursor = cursor;
     if is_over && goes_on {
         run.job.state = State::Done;
@@ -228,6 +228,7 @@ mod tests {
             did_you_mean: None,
             deliveries: StateCounts::default(),
             seq,
+            receivers: Vec::new(),
         };
         Candidate { event: Arc::new(event), receiver: AppSlug::new("mancha").unwrap(), again: Again::First }
     }

@@ -4,13 +4,13 @@ use crate::http::problem::{Code, Problem};
 use crate::store::control;
 
 /// Runs `call` on a thread for blocking work.
-pub(super) async fn run<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> T {
+pub async fn run<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> T {
     let done = tokio::task::spawn_blocking(call).await;
     done.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }
 
 /// The answer to an error of the control store. What the disk said stays in the log.
-pub(super) fn control_problem(error: &control::Error) -> Problem {
+pub fn control_problem(error: &control::Error) -> Problem {
     const SOON: std::time::Duration = std::time::Duration::from_secs(5);
     match error {
         control::Error::UnknownKey(id) => {

@@ -14,7 +14,10 @@ macro_rules! filters {
     ($($(#[$doc:meta])* $list:ident: $names:expr, $reason:ident;)+) => {$(
         $(#[$doc])*
         #[derive(Debug)]
-        pub(super) struct $list(pub(super) Filter);
+        pub struct $list(
+            /// What is wanted.
+            pub Filter,
+        );
 
         impl Parameters for $list {
             const NAMES: &'static [&'static str] = &$names;
@@ -94,7 +97,7 @@ fn time(given: &Given, name: &str) -> Result<Option<Millis>, Problem> {
 }
 
 /// A value of a type that reads itself.
-pub(super) fn parsed<T: FromStr>(name: &str, text: Option<&str>) -> Result<Option<T>, Problem>
+pub fn parsed<T: FromStr>(name: &str, text: Option<&str>) -> Result<Option<T>, Problem>
 where
     T::Err: std::fmt::Display,
 {

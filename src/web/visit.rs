@@ -1,0 +1,101 @@
+//! Who asks for a page: the session and its owner, the language, the path.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::uri::PathAndQuery;
+use axum::http::{HeaderMap, Method};
+use axum::response::{IntoResponse, Response};
+
+use super::session::{Notice, Session};
+use super::text::{Lang, Text as T};
+use super::{Web, cookie, form, view};
+use crate::domain::time::Millis;
+use crate::http::problem::Problem;
+use crate::operations;
+use crate::store::control::key::{Principal, Scope};
+
+/// Somebody who is signed in.
+#[derive(Clone)]
+pub(super) struct Visit {
+    pub(super) web: Web,
+    pub(super) principal: Arc<Principal>,
+    pub(super) session: Session,
+    pub(super) lang: Lang,
+    /// Path and query, for the way back.
+    pub(super) path: String,
+    pub(super) now: Millis,
+    id: String,
+}
+
+impl Visit {
+    /// Whose request has these headers, if they are signed in and their key still holds.
+    pub(super) fn of(web: &Web, headers: &HeaderMap, path: &str) -> Option<Self> {
+        let id = cookie::read(headers, cookie::SESSION)?;
+        let clock = &web.ops.parts.clock;
+        let session = web.sessions.find(id, clock.monotonic())?;
+        let now = clock.now();
+        let Some(principal) = web.ops.parts.control.recognize(session.key, now) else {
+            web.sessions.end(id);
+            return None;
+        };
+        Some(Self {
+            web: web.clone(),
+            principal,
+            session,
+            lang: Lang::of(headers),
+            path: path.to_owned(),
+            now,
+            id: id.to_owned(),
+        })
+    }
+
+    /// Whether the key has `scope`, so that what needs it is shown.
+    pub(super) fn may(&self, scope: Scope) -> bool {
+        operations::allow(&self.principal, scope).is_ok()
+    }
+
+    /// Refuses what needs `scope`.
+    pub(super) fn allow(&self, scope: Scope) -> Result<(), Problem> {
+        operations::allow(&self.principal, scope)
+    }
+
+    /// `text` in the visitor's language.
+    pub(super) fn t(&self, text: T) -> &'static str {
+        self.lang.t(text)
+    }
+
+    /// Keeps a word for the next page.
+    pub(super) fn tell(&self, text: impl Into<String>) {
+        self.web.sessions.tell(&self.id, Notice { is_trouble: false, text: text.into() });
+    }
+
+    /// Keeps what went wrong for the next page.
+    pub(super) fn tell_trouble(&self, problem: &Problem) {
+        let text = problem.detail().to_owned();
+        self.web.sessions.tell(&self.id, Notice { is_trouble: true, text });
+    }
+
+    /// What was kept for this page.
+    pub(super) fn told(&self) -> Option<Notice> {
+        self.web.sessions.told(&self.id)
+    }
+
+    /// Signs out.
+    pub(super) fn end(&self) {
+        self.web.sessions.end(&self.id);
+    }
+}
+
+impl FromRequestParts<Web> for Visit {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Response> {
+        let path = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+        Self::of(web, &parts.headers, path).ok_or_else(|| {
+            let next = (parts.method == Method::GET).then_some(path);
+            view::see(&format!("/{}", form::query([("next", next)]))).into_response()
+        })
+    }
+}

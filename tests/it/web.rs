@@ -1,0 +1,8 @@
+//! The pages over HTTP, as a browser without scripts uses them: who gets in, what is shown, what changes.
+
+mod access;
+mod administration;
+mod browser;
+mod pages;
+mod steering;
+mod stream;
