@@ -59,3 +59,11 @@ newcomer:
 # Alert rules, each with the fault that fires it, and the unit; skipped where the tools can't be had.
 operators:
     .ci/operators
+
+# The dashboard in a headless browser, on a release build; pictures of every page in target/browser/shots.
+browser binary="target/release/camino":
+    .ci/browser {{ binary }}
+
+# What each page costs the server over a journal of so many events, on a release build.
+pages events="1000000":
+    .ci/browser --pages {{ events }}
