@@ -24,6 +24,7 @@ mod quarantine;
 mod registry;
 mod replays;
 pub mod samples;
+mod sent;
 mod session;
 mod sign_in;
 mod subscriptions;
@@ -41,6 +42,7 @@ use axum::routing::{get, post};
 use crate::http::failures::Failures;
 use crate::operations::Operations;
 use samples::Samples;
+use sent::Sent;
 use session::Sessions;
 
 /// The pages' state; clones share it.
@@ -48,6 +50,7 @@ use session::Sessions;
 pub struct Web {
     ops: Operations,
     sessions: Arc<Sessions>,
+    sent: Arc<Sent>,
     /// Wrong keys, by address; counted together with those of the API.
     guesses: Arc<Failures>,
     samples: Arc<Samples>,
@@ -58,7 +61,7 @@ pub struct Web {
 impl Web {
     /// The pages over `ops`.
     pub fn new(ops: Operations, guesses: Arc<Failures>, samples: Arc<Samples>, is_tls: bool) -> Self {
-        Self { ops, sessions: Arc::default(), guesses, samples, is_tls }
+        Self { ops, sessions: Arc::default(), sent: Arc::default(), guesses, samples, is_tls }
     }
 
     /// The routes. All but the assets, the sign-in and the language need a session.

@@ -8,5 +8,7 @@ mod bench;
 mod onward;
 #[path = "journal/reading.rs"]
 mod reading;
+#[path = "journal/replaying.rs"]
+mod replaying;
 #[path = "journal/writing.rs"]
 mod writing;

@@ -23,12 +23,12 @@ pub(super) async fn begin(
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let caller = admin.allow(&headers, Scope::Operate)?;
     let asked = asked(&body)?;
+    let counted = replays::count(&admin.operations, &asked, None).await?;
     if asked.dry_run {
-        let (matched, _) = replays::count(&admin.operations, &asked).await?;
-        let answer = json!({ "replayId": null, "matched": matched, "state": "dry_run", "done": 0 });
+        let answer = json!({ "replayId": null, "matched": counted.matched, "state": "dry_run", "done": 0 });
         return Ok((StatusCode::OK, Json(answer)));
     }
-    let job = replays::begin(&admin.operations, &caller, asked).await?;
+    let job = replays::begin(&admin.operations, &caller, asked, counted).await?;
     Ok((StatusCode::ACCEPTED, Json(json!(job))))
 }
 

@@ -62,7 +62,7 @@ pub async fn retry(
 /// the event's body is past its retention, somebody was faster, or the journal's row makes no sense: one event
 /// must not hold up all that come behind it.
 pub(super) async fn replay(ops: &Operations, candidate: &Candidate, as_new: bool) -> Result<bool, Problem> {
-    let Candidate { event, receiver, again } = candidate;
+    let Candidate { event, receiver, again, .. } = candidate;
     let Ok((source, event_type)) = names(event) else {
         tracing::error!(seq = event.seq, "a replay leaves out an event whose row makes no sense");
         return Ok(false);

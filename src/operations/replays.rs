@@ -37,9 +37,19 @@ pub fn check(asked: &Asked) -> Result<(), Problem> {
     Ok(())
 }
 
-/// How many deliveries `asked` takes now, and up to which event that was counted.
-pub async fn count(ops: &Operations, asked: &Asked) -> Result<(u64, u64), Problem> {
-    let below = ops.parts.journal.reached();
+/// What was counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// How many deliveries are to be made.
+    pub matched: u64,
+    /// The first event that was not looked at.
+    pub below: u64,
+}
+
+/// How many deliveries `asked` takes now of the events below `below`, or of all.
+pub async fn count(ops: &Operations, asked: &Asked, below: Option<u64>) -> Result<Counted, Problem> {
+    let reached = ops.parts.journal.reached();
+    let below = below.map_or(reached, |below| below.min(reached));
     let (mut from, mut matched) = (0, 0);
     let filter = Arc::new(filter(asked));
     while from < below {
@@ -49,12 +59,16 @@ pub async fn count(ops: &Operations, asked: &Asked) -> Result<(u64, u64), Proble
         matched += new.count() as u64;
         from = stretch.next;
     }
-    Ok((matched, below))
+    Ok(Counted { matched, below })
 }
 
-/// Begins a job that makes `asked` again.
-pub async fn begin(ops: &Operations, caller: &Principal, asked: Asked) -> Result<Replay, Problem> {
-    let (matched, below) = count(ops, &asked).await?;
+/// Begins a job that makes `asked` again, as it was just counted.
+pub async fn begin(
+    ops: &Operations,
+    caller: &Principal,
+    asked: Asked,
+    Counted { matched, below }: Counted,
+) -> Result<Replay, Problem> {
     let mut entropy = [0; 12];
     ops.parts.entropy.fill(&mut entropy);
     let replay_id = format!("rpl_{}", hex::encode(entropy));

@@ -1,7 +1,9 @@
 //! What holds for every page: its headers, its forms' tokens, and how an error looks.
 //!
 //! Nothing is loaded but what this process serves, no script stands in a page, and no other site may frame
-//! a page or send one of its forms.
+//! a page or send one of its forms. A form is carried out once, however often it is sent.
+
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
@@ -18,7 +20,7 @@ use super::form::{Fields, TOKEN};
 use super::session::same;
 use super::text::Lang;
 use super::visit::Visit;
-use super::{Web, cookie, view};
+use super::{Web, cookie, sent, view};
 use crate::http::body::read_capped;
 use crate::http::correlation::Correlation;
 use crate::http::problem::{Code, Problem};
@@ -81,14 +83,10 @@ pub(super) async fn written(
     if visit.is_none() && !is_sign_in {
         return (StatusCode::SEE_OTHER, [(LOCATION, "/")]).into_response();
     }
-    let wanted = if is_sign_in {
-        cookie::read(request.headers(), cookie::VISIT).map(ToOwned::to_owned)
-    } else {
-        visit.as_ref().map(|visit| visit.session.token.clone())
-    };
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let outcome = taken(&web, wanted.as_deref().unwrap_or_default(), request, next).await;
+    let sender = visit.as_ref().filter(|_| !is_sign_in);
+    let outcome = taken(&web, sender, request, next).await;
     let response = outcome.unwrap_or_else(IntoResponse::into_response);
     let problem = response.extensions().get::<Problem>().cloned();
     if let Some((visit, problem)) = visit.zip(problem) {
@@ -99,17 +97,34 @@ pub(super) async fn written(
     response
 }
 
-/// Carries out a form that brings the token `wanted`.
-async fn taken(web: &Web, wanted: &str, request: Request, next: Next) -> Result<Response, Problem> {
+/// Carries out a form of `sender`'s session, or of the sign-in.
+async fn taken(web: &Web, sender: Option<&Visit>, request: Request, next: Next) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
     let body = read_capped(body, FORM_BYTES_MAX, web.ops.parts.clock.as_ref()).await?;
     let fields = Fields::of(&body);
-    if !same(fields.get(TOKEN).unwrap_or_default(), wanted) || is_foreign(&parts.headers) {
+    let token = fields.get(TOKEN).unwrap_or_default().to_owned();
+    let is_ours = match sender {
+        Some(visit) => sent::is_of(&visit.session, &token),
+        None => same(&token, cookie::read(&parts.headers, cookie::VISIT).unwrap_or_default()),
+    };
+    if !is_ours || is_foreign(&parts.headers) {
         let detail = "this form is not from a page that is open now; load the page again and send it again";
         return Err(Problem::new(Code::FormForeign, detail));
     }
+    if let Some(visit) = sender
+        && !web.sent.take(&token)
+    {
+        return Ok(view::sent_already(visit));
+    }
     parts.extensions.insert(fields);
-    let change = async move { next.run(Request::from_parts(parts, Body::empty())).await };
+    let sent = Arc::clone(&web.sent);
+    let change = async move {
+        let response = next.run(Request::from_parts(parts, Body::empty())).await;
+        if response.extensions().get::<Problem>().is_some() {
+            sent.give_back(&token);
+        }
+        response
+    };
     web.ops.whole(change).await
 }
 

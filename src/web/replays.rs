@@ -13,7 +13,7 @@ use crate::domain::time::Millis;
 use crate::http::page::List;
 use crate::http::problem::{Code, Problem};
 use crate::operations::filters::parsed;
-use crate::operations::replays::{self, RATE_DEFAULT};
+use crate::operations::replays::{self, Counted, RATE_DEFAULT};
 use crate::store::control::key::Scope;
 use crate::store::control::replays::{Asked, EndedAs, Replay, State};
 
@@ -113,26 +113,40 @@ fn asked_for(visit: &Visit, asked: &Asked) -> Markup {
     html! { @if said.is_empty() { (visit.t(T::Everything)) } @else { (said.join(" · ")) } }
 }
 
-/// `POST /replays`: counts; with `confirmed` it begins.
+/// `POST /replays`: counts. With what was counted before it begins just that, unless more match by now: then
+/// that is counted, and nothing begins that nobody has seen.
 pub(super) async fn begin(visit: Visit, fields: Fields) -> Result<Response, Problem> {
     visit.allow(Scope::Operate)?;
     let asked = asked(&fields)?;
     replays::check(&asked)?;
-    if fields.get("confirmed").is_some() {
-        let job = replays::begin(&visit.web.ops, &visit.principal, asked).await?;
-        visit.tell(format!("{}: {}", visit.t(T::ReplayBegun), number(job.matched)));
-        return Ok(view::see("/replays").into_response());
+    let ops = &visit.web.ops;
+    let seen = seen(&fields)?;
+    if let Some(seen) = seen {
+        let now = replays::count(ops, &asked, Some(seen.below)).await?;
+        if now.matched <= seen.matched {
+            let job = replays::begin(ops, &visit.principal, asked, now).await?;
+            visit.tell(format!("{}: {}", visit.t(T::ReplayBegun), number(job.matched)));
+            return Ok(view::see("/replays").into_response());
+        }
     }
-    let (matched, _) = replays::count(&visit.web.ops, &asked).await?;
-    Ok(counted(&visit, &fields, &asked, matched).into_response())
+    let counted = replays::count(ops, &asked, None).await?;
+    let lead = if seen.is_some() { T::CountedMore } else { T::CountedLead };
+    Ok(confirm(&visit, &fields, &asked, counted, lead).into_response())
 }
 
-fn counted(visit: &Visit, fields: &Fields, asked: &Asked, matched: u64) -> Html {
+/// What the page showed that this form comes from.
+fn seen(fields: &Fields) -> Result<Option<Counted>, Problem> {
+    let (matched, below) = (parsed("matched", fields.get("matched"))?, parsed("below", fields.get("below"))?);
+    Ok(matched.zip(below).map(|(matched, below)| Counted { matched, below }))
+}
+
+fn confirm(visit: &Visit, fields: &Fields, asked: &Asked, counted: Counted, lead: T) -> Html {
     let names =
         ["state", "receiver", "source", "eventType", "organization", "since", "until", "ratePerSecond"];
     let rate = asked.rate_per_second.unwrap_or(RATE_DEFAULT);
+    let Counted { matched, below } = counted;
     let content = html! {
-        p.lead { (visit.t(T::CountedLead)) }
+        p.lead { (visit.t(lead)) }
         (facts(vec![
             (visit.t(T::Asked), asked_for(visit, asked)),
             (visit.t(T::Matched), html! { strong { (number(matched)) } }),
@@ -144,9 +158,10 @@ fn counted(visit: &Visit, fields: &Fields, asked: &Asked, matched: u64) -> Html 
         } @else {
             form.inline method="post" action="/replays" {
                 (view::token(visit))
-                input type="hidden" name="confirmed" value="yes";
+                (view::hidden("matched", &matched.to_string()))
+                (view::hidden("below", &below.to_string()))
                 @for name in names {
-                    @if let Some(value) = fields.get(name) { input type="hidden" name=(name) value=(value); }
+                    @if let Some(value) = fields.get(name) { (view::hidden(name, value)) }
                 }
                 button.primary type="submit" { (visit.t(T::BeginReplay)) " (" (number(matched)) ")" }
             }

@@ -160,6 +160,24 @@ pub(super) async fn show(visit: Visit, Path(id): Path<String>) -> Result<Html, P
     Ok(view::page(&visit, view::TICKETS, &ticket.subject, &content))
 }
 
+/// What a person may say of a ticket, and what is said of it now.
+fn said(ticket: &SupportTicket) -> [(&'static str, &str); 6] {
+    let made = &ticket.classification;
+    [
+        ("status", &ticket.status),
+        ("category", &made.category),
+        ("priority", &made.priority),
+        ("area", &made.product_area),
+        ("assignee", ticket.assignee.as_deref().unwrap_or_default()),
+        ("note", ticket.note.as_deref().unwrap_or_default()),
+    ]
+}
+
+/// What stands beside the field `name`: what it was when the form was shown.
+fn was(name: &str) -> String {
+    format!("was_{name}")
+}
+
 /// A person's word about a ticket.
 fn change_form(visit: &Visit, ticket: &SupportTicket) -> Markup {
     let made = &ticket.classification;
@@ -170,6 +188,7 @@ fn change_form(visit: &Visit, ticket: &SupportTicket) -> Markup {
             p.muted { (visit.t(T::ChangeTicketMeans)) }
             form.search method="post" action={ "/tickets/" (segment(&ticket.ticket_id)) } {
                 (view::token(visit))
+                @for (name, value) in said(ticket) { (view::hidden(&was(name), value)) }
                 (options("status", visit.t(T::State), &ticket.status, statuses(visit)))
                 (options("category", visit.t(T::Category), &made.category, categories(visit)))
                 (options("priority", visit.t(T::Priority), &made.priority, priorities(visit)))
@@ -182,22 +201,12 @@ fn change_form(visit: &Visit, ticket: &SupportTicket) -> Markup {
     }
 }
 
-/// What of the form is otherwise than in `ticket`: what a person did not touch is no judgement.
+/// What a person changed in the form: what they did not touch is no judgement, and may be another's by now.
 fn changed(ticket: &SupportTicket, fields: &Fields) -> Map<String, Value> {
-    let made = &ticket.classification;
-    let known = [
-        ("status", ticket.status.as_str()),
-        ("category", &made.category),
-        ("priority", &made.priority),
-        ("area", &made.product_area),
-        ("assignee", ticket.assignee.as_deref().unwrap_or_default()),
-        ("note", ticket.note.as_deref().unwrap_or_default()),
-    ];
-    let filled = known.into_iter().filter_map(|(name, is)| Some((name, is, fields.get(name)?)));
-    filled
-        .filter(|(_, is, wanted)| is != wanted)
-        .map(|(name, _, wanted)| (name.to_owned(), wanted.into()))
-        .collect()
+    let value = |name: &str| fields.get(name).unwrap_or_default();
+    let names = said(ticket).map(|(name, _)| name);
+    let touched = names.into_iter().filter(|name| value(name) != value(&was(name)));
+    touched.map(|name| (name.to_owned(), value(name).into())).collect()
 }
 
 /// `POST /tickets/{id}`.

@@ -17,7 +17,7 @@ use super::visit::Visit;
 use crate::domain::time::Millis;
 use crate::http::problem::Problem;
 use crate::store::control::key::Scope;
-pub(super) use fields::{button, choice, field, options, token};
+pub(super) use fields::{button, choice, field, hidden, options, token};
 
 /// A page as an answer.
 pub(super) struct Html(pub(super) Markup);
@@ -178,6 +178,16 @@ pub(super) fn trouble(visit: Option<&Visit>, lang: Lang, problem: &Problem) -> H
         Some(visit) => page(visit, NOWHERE, title, &said),
         None => bare(lang, title, &html! { h1 { (title) } (said) }),
     }
+}
+
+/// What a form is answered that was sent before. What came of it then is told as well, if it is not yet.
+pub(super) fn sent_already(visit: &Visit) -> Response {
+    let said = html! {
+        p.lead { (visit.t(T::SentAlreadyLead)) }
+        p { (visit.t(T::SentAlreadyMeans)) }
+        p { a href="/" { (visit.t(T::BackToOverview)) } }
+    };
+    (StatusCode::CONFLICT, page(visit, NOWHERE, visit.t(T::SentAlready), &said)).into_response()
 }
 
 /// How good or bad a word is.

@@ -118,8 +118,8 @@ async fn step(ops: &Operations, run: &mut Run) -> Result<(), Problem> {
     let taken = run.waiting.len().min(most as usize);
     let mut batch: Vec<Candidate> = run.waiting.drain(..taken).collect();
     // An event whole, so that the cursor and the counts say the same.
-    while let Some(last) = batch.last().map(|candidate| candidate.event.seq)
-        && let Some(more) = run.waiting.pop_front_if(|candidate| candidate.event.seq == last)
+    while let Some(last) = batch.last().map(|candidate| candidate.place)
+        && let Some(more) = run.waiting.pop_front_if(|candidate| candidate.place == last)
     {
         batch.push(more);
     }
@@ -143,10 +143,10 @@ async fn step(ops: &Operations, run: &mut Run) -> Result<(), Problem> {
 /// counts never say more than the cursor. What was made of those is not made again.
 fn take_in(run: &mut Run, batch: Vec<Candidate>, results: Vec<Result<bool, Problem>>) -> Option<Problem> {
     let failed = batch.iter().zip(&results).find(|(_, result)| result.is_err());
-    let cut = failed.map(|(candidate, _)| candidate.event.seq);
+    let cut = failed.map(|(candidate, _)| candidate.place);
     let (mut left, mut held_up) = (Vec::new(), None);
     for (mut candidate, result) in batch.into_iter().zip(results) {
-        let is_left = cut.is_some_and(|cut| candidate.event.seq >= cut);
+        let is_left = cut.is_some_and(|cut| candidate.place >= cut);
         match result {
             Ok(true) if is_left => candidate.again = Again::Made,
             Ok(true) => run.job.done += 1,
@@ -166,7 +166,7 @@ fn take_in(run: &mut Run, batch: Vec<Candidate>, results: Vec<Result<bool, Probl
 
 /// Makes the cursor and the counts durable, and the end, if this is it.
 async fn keep(ops: &Operations, run: &mut Run) -> Result<(), Problem> {
-    let cursor = run.waiting.front().map_or(run.next, |candidate| candidate.event.seq);
+    let cursor = run.waiting.front().map_or(run.next, |candidate| candidate.place);
     let is_over = run.waiting.is_empty() && run.next >= run.job.below;
     let progress = Progress {
         cursor,
@@ -230,7 +230,8 @@ mod tests {
             seq,
             receivers: Vec::new(),
         };
-        Candidate { event: Arc::new(event), receiver: AppSlug::new("mancha").unwrap(), again: Again::First }
+        let receiver = AppSlug::new("mancha").unwrap();
+        Candidate { event: Arc::new(event), receiver, again: Again::First, place: seq }
     }
 
     fn run() -> Run {
@@ -259,7 +260,7 @@ mod tests {
         let results = vec![Ok(true), Ok(false), Ok(true), failed(), Ok(true), Ok(false)];
         assert!(take_in(&mut run, batch, results).is_some());
         assert_eq!((run.job.done, run.job.skipped), (1, 1), "what lies before the event that failed");
-        let left: Vec<_> = run.waiting.iter().map(|one| (one.event.seq, one.again)).collect();
+        let left: Vec<_> = run.waiting.iter().map(|one| (one.place, one.again)).collect();
         let (first, made) = (Again::First, Again::Made);
         assert_eq!(left, [(3, made), (3, first), (4, made), (5, first), (6, first)]);
         let batch: Vec<Candidate> = run.waiting.drain(..).collect();

@@ -22,6 +22,8 @@ use crate::domain::routing::Decision;
 use crate::domain::scheduler::LaneId;
 use crate::domain::time::Millis;
 
+/// Most dead letters looked at with one snapshot, of one receiver.
+const ROWS_MAX: usize = 1_024;
 /// Most segments looked at with one snapshot.
 const SEGMENTS_MAX: u32 = 64;
 
@@ -34,6 +36,8 @@ pub struct Candidate {
     pub receiver: AppSlug,
     /// What stands there so far.
     pub again: Again,
+    /// Its place in the walk, by which a replay knows how far it came.
+    pub place: u64,
 }
 
 /// What stands where a replay is to make a delivery.
@@ -64,14 +68,15 @@ pub enum Again {
 /// A part of what a replay is to make.
 #[derive(Clone, Debug, Default)]
 pub struct Stretch {
-    /// In the order of acceptance.
+    /// By their places.
     pub items: Vec<Candidate>,
     /// Where the next part begins; the replay's bound at its end.
     pub next: u64,
 }
 
 impl Reader {
-    /// What `filter` selects of the events from `from` on and below `below`, a part of it.
+    /// What `filter` selects of the events from `from` on and below `below`, a part of it. Dead letters are
+    /// found by their index, everything else by a walk over the events.
     ///
     /// Of `filter` count the receiver, source, type, organization, state, since and until. With a receiver and
     /// no state, events that it did not get for want of an endpoint are among them.
@@ -79,33 +84,13 @@ impl Reader {
         self.read(|snapshot| {
             let end = Stretch { items: Vec::new(), next: below };
             let Some(wanted) = Wanted::by(snapshot, filter)? else { return Ok(end) };
-            let plan = Plan { lanes: Vec::new(), whole: Whole::All, rows: &[], first_only: true };
             let mut walk = Walk { snapshot, filter, below, items: Vec::new(), routes: HashMap::new() };
-            let mut low = first_since(snapshot, filter.since, from, below)?;
-            for _ in 0..SEGMENTS_MAX {
-                let Some(first) = first_event(snapshot, low, below)? else {
-                    low = below;
-                    break;
-                };
-                let newest = newest_at(snapshot, first)?;
-                if filter.until.is_some_and(|until| newest.is_some_and(|at| at > until.plus(CLOCK_SLACK))) {
-                    low = below;
-                    break;
-                }
-                let high = (first / SEGMENT_EVENTS * SEGMENT_EVENTS + SEGMENT_EVENTS - 1).min(below - 1);
-                let flow = whole_segment(snapshot, &wanted, &plan, first, high, &mut |event| {
-                    walk.event(&event)?;
-                    Ok(ControlFlow::Continue(()))
-                })?;
-                debug_assert!(flow.is_continue());
-                low = high + 1;
-                if !walk.items.is_empty() {
-                    break;
-                }
-            }
-            // Segments are walked from the newest down.
-            walk.items.reverse();
-            Ok(Stretch { items: walk.items, next: low.min(below) })
+            let low = first_since(snapshot, filter.since, from, below)?;
+            let next = match filter.state {
+                Some(ShownState::Dead) => walk.dead_letters(&wanted, low)?,
+                _ => walk.segments(&wanted, low)?,
+            };
+            Ok(Stretch { items: walk.items, next })
         })
     }
 }
@@ -120,9 +105,72 @@ struct Walk<'a, 'tx> {
 }
 
 impl Walk<'_, '_> {
-    /// Takes in what is to be made of `event`, a first generation.
-    fn event(&mut self, event: &Stored) -> rusqlite::Result<()> {
-        let generations = generations(self.snapshot, event.seq)?;
+    /// Takes in the events of some segments from `low` on; where the next part begins.
+    fn segments(&mut self, wanted: &Wanted<'_>, mut low: u64) -> rusqlite::Result<u64> {
+        let (snapshot, below) = (self.snapshot, self.below);
+        let plan = Plan { lanes: Vec::new(), whole: Whole::All, rows: &[], first_only: true };
+        for _ in 0..SEGMENTS_MAX {
+            let Some(first) = first_event(snapshot, low, below)? else {
+                low = below;
+                break;
+            };
+            let newest = newest_at(snapshot, first)?;
+            if self.filter.until.is_some_and(|until| newest.is_some_and(|at| at > until.plus(CLOCK_SLACK))) {
+                low = below;
+                break;
+            }
+            let high = (first / SEGMENT_EVENTS * SEGMENT_EVENTS + SEGMENT_EVENTS - 1).min(below - 1);
+            let flow = whole_segment(snapshot, wanted, &plan, first, high, &mut |event| {
+                self.event(&generations(snapshot, event.seq)?, None)?;
+                Ok(ControlFlow::Continue(()))
+            })?;
+            debug_assert!(flow.is_continue());
+            low = high + 1;
+            if !self.items.is_empty() {
+                break;
+            }
+        }
+        // Segments are walked from the newest down.
+        self.items.reverse();
+        Ok(low.min(below))
+    }
+
+    /// Takes in some dead letters from `low` on, those that were let go of among them: what this replay made of
+    /// them counts. Where the next part begins.
+    fn dead_letters(&mut self, wanted: &Wanted<'_>, low: u64) -> rusqlite::Result<u64> {
+        let snapshot = self.snapshot;
+        let sql = "SELECT seq FROM deliveries WHERE lane = ?1 AND state = ?2 AND seq >= ?3 AND seq < ?4
+            ORDER BY seq LIMIT ?5";
+        let mut statement = snapshot.tx.prepare_cached(sql)?;
+        let is_wanted = |receiver: &AppSlug| self.filter.receiver.as_ref().is_none_or(|to| to == receiver);
+        let lanes = snapshot.receivers().iter().filter(|(_, receiver)| is_wanted(receiver));
+        let (mut seqs, mut next) = (BTreeSet::new(), self.below);
+        for (lane, state) in lanes.flat_map(|(lane, _)| [(*lane, State::Dead), (*lane, State::Dismissed)]) {
+            let values = params![
+                lane,
+                state.code(),
+                low.cast_signed(),
+                self.below.cast_signed(),
+                ROWS_MAX.cast_signed()
+            ];
+            let found: Vec<i64> = statement.query_map(values, |row| row.get(0))?.collect::<Result<_, _>>()?;
+            if let Some(last) = found.last().filter(|_| found.len() == ROWS_MAX) {
+                next = next.min(last.cast_unsigned() + 1);
+            }
+            seqs.extend(found.into_iter().map(i64::cast_unsigned));
+        }
+        for seq in seqs.range(..next) {
+            let generations = generations(snapshot, *seq)?;
+            if generations.first().is_some_and(|first| wanted.lets(first)) {
+                self.event(&generations, Some(*seq))?;
+            }
+        }
+        Ok(next)
+    }
+
+    /// Takes in what is to be made of an event: all of it, or only what its generation at `spoken` speaks for.
+    fn event(&mut self, generations: &[Stored], spoken: Option<u64>) -> rusqlite::Result<()> {
+        let Some(event) = generations.first() else { return Ok(()) };
         let lanes: BTreeSet<LaneId> =
             generations.iter().flat_map(|one| one.slots.iter().map(|(lane, _)| *lane)).collect();
         let mut found = Vec::new();
@@ -133,21 +181,23 @@ impl Walk<'_, '_> {
                 continue;
             }
             is_sent = true;
-            if let Some(again) = self.again(&generations, lane, receiver)? {
+            if let Some(again) = self.again(generations, spoken, lane, receiver)? {
                 found.push((receiver.clone(), again));
             }
         }
         if let (Some(receiver), None, false) = (&self.filter.receiver, self.filter.state, is_sent)
-            && self.had_no_endpoint(&generations, receiver)?
+            && self.had_no_endpoint(generations, receiver)?
         {
             found.push((receiver.clone(), Again::First));
         }
         if !found.is_empty() {
             let row = Arc::new(self.snapshot.event(event, &|_| None)?);
+            let place = spoken.unwrap_or(event.seq);
             let candidates = found.into_iter().map(|(receiver, again)| Candidate {
                 event: Arc::clone(&row),
                 receiver,
                 again,
+                place,
             });
             self.items.extend(candidates);
         }
@@ -157,6 +207,7 @@ impl Walk<'_, '_> {
     fn again(
         &self,
         generations: &[Stored],
+        spoken: Option<u64>,
         lane: LaneId,
         receiver: &AppSlug,
     ) -> rusqlite::Result<Option<Again>> {
@@ -169,6 +220,9 @@ impl Walk<'_, '_> {
             let is_ours = is_made && self.filter.receiver.is_some() && self.filter.state.is_none();
             return Ok(is_ours.then_some(Again::Made));
         };
+        if spoken.is_some_and(|seq| seq != one.seq) {
+            return Ok(None);
+        }
         let state = slot.state();
         if self.filter.state.is_some_and(|wanted| ShownState::of(state, false) != wanted) {
             return Ok(None);

@@ -35,6 +35,9 @@ texts! {
     WrongKey: "Esta llave no es válida.", "This key is not valid.";
     KeyOpensNoPages: "Esta llave es válida, pero no abre el panel: necesita el alcance read sobre todas las organizaciones.", "This key is valid but does not open the dashboard: it needs the scope read over all organizations.";
     Trouble: "No se pudo", "That did not work";
+    SentAlready: "Ya se había enviado", "Sent already";
+    SentAlreadyLead: "Este formulario ya se envió una vez, y no se hizo nada de nuevo.", "This form was sent once before, and nothing was done again.";
+    SentAlreadyMeans: "Para hacerlo otra vez, abre la página de nuevo. Un secreto o una llave nuevos aparecen solo en la página que los creó.", "To do it once more, open the page again. A new secret or key is shown only on the page that made it.";
     BackToOverview: "Volver al resumen", "Back to the overview";
     Back: "Volver", "Back";
     OlderEntries: "Anteriores →", "Older →";
@@ -195,6 +198,7 @@ texts! {
     EndedAs: "Terminaron", "Ended as";
     RatePerSecond: "Por segundo", "Per second";
     CountFirst: "Contar primero", "Count first";
+    CountedMore: "Ahora coinciden más que cuando se contó. Mira de nuevo: todavía no se envía nada.", "More match by now than were counted. Look again: nothing has been sent yet.";
     CountedLead: "Esto se enviaría de nuevo. Todavía no se envía nada.", "This would be sent again. Nothing has been sent yet.";
     Takes: "Tarda unos", "Takes about";
     BeginReplay: "Reenviar", "Replay";

@@ -1,14 +1,21 @@
-//! What forms are made of. Every one that changes something brings the session's token.
+//! What forms are made of. Every one that changes something brings a token of its own.
 
 use maud::{Markup, html};
 
 use crate::web::form::TOKEN;
+use crate::web::sent;
 use crate::web::text::{Lang, Text as T};
 use crate::web::visit::Visit;
 
-/// The field that every form of a session has.
+/// The field that every form of a session has: it proves where the form is from, and is taken once.
 pub(in crate::web) fn token(visit: &Visit) -> Markup {
-    html! { input type="hidden" name=(TOKEN) value=(visit.session.token); }
+    let token = sent::token(&visit.session, visit.web.ops.parts.entropy.as_ref());
+    hidden(TOKEN, &token)
+}
+
+/// What a form says by itself. Browsers keep what stood in a field over a reload; this is always the page's.
+pub(in crate::web) fn hidden(name: &str, value: &str) -> Markup {
+    html! { input type="hidden" name=(name) value=(value) autocomplete="off"; }
 }
 
 /// A form that is a button.

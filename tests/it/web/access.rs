@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use camino_broker::domain::time::Millis;
 use camino_broker::testing::clock::ManualClock;
+use serde_json::json;
 
 use super::browser::token;
 use crate::app::{ADMIN_KEY, Setup};
@@ -26,6 +27,24 @@ pub const PAGES: [&str; 12] = [
     "/tickets",
     "/keys",
     "/audit",
+];
+
+/// Every form that changes something.
+const FORMS: [&str; 14] = [
+    "/deliveries/none/retry",
+    "/endpoints/mancha/pause",
+    "/endpoints/mancha/resume",
+    "/endpoints/mancha/test",
+    "/endpoints/mancha/reset",
+    "/endpoints/mancha/rotate-secret",
+    "/quarantine/caracol/none/release",
+    "/registry/payment.completed/test",
+    "/replays/rpl_none/cancel",
+    "/subscriptions/none",
+    "/tickets/none",
+    "/keys",
+    "/keys/key_none/revoke",
+    "/replays",
 ];
 
 /// What every page must say about itself.
@@ -160,12 +179,12 @@ async fn a_read_key_sees_and_changes_nothing() {
     let page = reader.page("/endpoints/mancha").await;
     assert!(!page.contains("/pause") && !page.contains("rotate-secret"), "{page}");
     assert!(!reader.page("/").await.contains("href=\"/audit\""));
-    for action in ["pause", "resume", "test", "reset", "rotate-secret"] {
-        let answer = reader.submit(&format!("/endpoints/mancha/{action}"), &[]).await;
-        assert_eq!(answer.status, 403, "{action}");
+    for path in FORMS {
+        let answer = reader.submit(path, &[]).await;
+        assert_eq!(answer.status, 403, "{path}");
+        assert!(answer.text().contains("key.scope_missing"), "{path}");
         strict(&answer);
     }
-    assert_eq!(reader.submit("/replays", &[]).await.status, 403);
     let all = app.desk().items("/v1/audit").await;
     let refused = &all[0];
     assert_eq!((&refused["action"], &refused["target"]), (&"request.refused".into(), &"/replays".into()));
@@ -174,7 +193,9 @@ async fn a_read_key_sees_and_changes_nothing() {
     let (_, key) = app.desk().make_key("operate", None).await;
     let operator = app.signed_in_with(&key).await;
     assert!(operator.page("/endpoints/mancha").await.contains("/endpoints/mancha/pause"));
-    assert_eq!(operator.submit("/endpoints/mancha/rotate-secret", &[]).await.status, 403);
+    for path in ["/endpoints/mancha/rotate-secret", "/keys", "/keys/key_none/revoke"] {
+        assert_eq!(operator.submit(path, &[]).await.status, 403, "{path}");
+    }
 }
 
 #[tokio::test]
@@ -186,6 +207,20 @@ async fn a_key_that_only_posts_events_opens_no_pages() {
     assert_eq!(answer.status, 200);
     assert!(answer.text().contains("does not open the dashboard"));
     assert_eq!(browser.cookie("camino_session"), None);
+}
+
+#[tokio::test]
+async fn a_key_of_one_organization_opens_no_pages() {
+    let app = Setup::new().start().await;
+    for scope in ["read", "operate"] {
+        let body = json!({ "name": "bound", "scopes": [scope], "organizations": ["org_1"] });
+        let made = app.desk().post("/v1/keys", &body.to_string()).await.taken(201);
+        let browser = app.browser();
+        let answer = browser.sign_in(made["key"].as_str().unwrap()).await;
+        assert_eq!(answer.status, 200);
+        assert!(answer.text().contains("does not open the dashboard"), "{scope}");
+        assert_eq!(browser.cookie("camino_session"), None);
+    }
 }
 
 #[tokio::test]

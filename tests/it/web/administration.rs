@@ -3,6 +3,7 @@
 use camino_broker::testing::receiver::FakeReceiver;
 use serde_json::{Value, json};
 
+use super::browser::{Browser, value};
 use crate::app::{Setup, TestApp, signing_secret};
 use crate::draft::id;
 
@@ -32,6 +33,21 @@ async fn a_key_is_made_shown_once_and_revoked() {
     assert!(own.page("/").await.contains("name=\"key\""), "signed out with its key");
 }
 
+/// Sends the form on the ticket's page, as it was `opened`, with `changes` made in it.
+async fn save(browser: &Browser<'_>, path: &str, opened: &str, changes: &[(&str, &str)]) {
+    let mut fields = Vec::new();
+    for name in ["status", "category", "priority", "area", "assignee", "note"] {
+        let was = format!("was_{name}");
+        let shown = value(opened, &was);
+        let change = changes.iter().find(|(other, _)| *other == name);
+        fields
+            .push((name.to_owned(), change.map_or_else(|| shown.clone(), |(_, value)| (*value).to_owned())));
+        fields.push((was, shown));
+    }
+    let fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(browser.submit(path, &fields).await.status, 303);
+}
+
 #[tokio::test]
 async fn a_ticket_is_corrected_and_only_what_was_touched_is() {
     let app = Setup::new().start().await;
@@ -43,15 +59,21 @@ async fn a_ticket_is_corrected_and_only_what_was_touched_is() {
     let path = format!("/tickets/{}", tickets[0]["ticketId"].as_str().unwrap());
     let made = &tickets[0]["classification"];
     let browser = app.signed_in().await;
-    let same = [("category", made["category"].as_str().unwrap()), ("status", "open")];
-    browser.submit(&path, &same).await;
+    save(&browser, &path, &browser.page(&path).await, &[]).await;
     assert!(browser.page(&path).await.contains("Nothing was changed."));
-    browser.submit(&path, &[("status", "in_progress"), ("assignee", "Inés"), same[0]]).await;
+    let opened = browser.page(&path).await;
+    save(&browser, &path, &opened, &[("assignee", "Inés"), ("note", "habla francés")]).await;
     assert!(browser.page(&path).await.contains("Saved."));
+    // By somebody who had opened the page before that.
+    save(&browser, &path, &opened, &[("status", "in_progress")]).await;
+    let standing = ["status", "assignee", "note"];
     let now = app.desk().get(&format!("/api/support{path}")).await;
-    assert_eq!((&now["status"], &now["assignee"]), (&json!("in_progress"), &json!("Inés")));
+    assert_eq!(standing.map(|name| &now[name]), ["in_progress", "Inés", "habla francés"]);
     assert_eq!(now["classification"]["by"], made["by"], "nobody judged");
-    browser.submit(&path, &[("priority", "frightful")]).await;
+    save(&browser, &path, &browser.page(&path).await, &[("assignee", ""), ("note", "")]).await;
+    let now = app.desk().get(&format!("/api/support{path}")).await;
+    assert_eq!(standing.map(|name| &now[name]), [&json!("in_progress"), &Value::Null, &Value::Null]);
+    save(&browser, &path, &opened, &[("priority", "frightful")]).await;
     assert!(browser.page(&path).await.contains("`priority` must be one of"));
 }
 

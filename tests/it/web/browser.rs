@@ -103,6 +103,12 @@ impl Browser<'_> {
 
 /// The token of the first form in `page`.
 pub fn token(page: &str) -> String {
-    let (_, rest) = page.split_once("name=\"token\" value=\"").expect("a form");
+    value(page, "token")
+}
+
+/// What the first field called `name` in `page` says.
+pub fn value(page: &str, name: &str) -> String {
+    let field = format!("name=\"{name}\" value=\"");
+    let (_, rest) = page.split_once(&field).unwrap_or_else(|| panic!("no field {name}: {page}"));
     rest.split_once('"').unwrap().0.to_owned()
 }

@@ -2,8 +2,10 @@
 
 use camino_broker::testing::receiver::{Answer, FakeReceiver};
 
-use super::browser::token;
+use super::access::strict;
+use super::browser::{Browser, token, value};
 use crate::app::Setup;
+use crate::client::Answer as Answered;
 use crate::draft::id;
 
 #[tokio::test]
@@ -59,26 +61,108 @@ async fn a_dead_letter_is_retried_and_arrives() {
     assert!(page.contains("retried or dismissed already"), "{page}");
 }
 
+/// Says yes to what `page` has counted.
+async fn confirm(browser: &Browser<'_>, page: &str, asked: &[(&str, &str)]) -> Answered {
+    let shown = ["token", "matched", "below"].map(|name| (name, value(page, name)));
+    let shown: Vec<_> = shown.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    browser.send("/replays", &[&shown, asked].concat(), &[]).await
+}
+
 #[tokio::test]
 async fn a_replay_is_counted_before_it_begins() {
     let receiver = FakeReceiver::start().await.unwrap();
-    receiver.script([Answer::status(422), Answer::status(422)]);
+    receiver.otherwise(Answer::status(422));
     let app = Setup::new().receiver("mancha", &receiver).start().await;
     app.send(&app.payment(1)).await.taken(202);
     app.send(&app.payment(2)).await.taken(202);
     app.desk().until_items("/v1/dead-letters", 2).await;
     let browser = app.signed_in().await;
-    let counted = browser.submit("/replays", &[("state", "dead"), ("receiver", "mancha")]).await;
+    let asked = [("state", "dead"), ("receiver", "mancha")];
+    let counted = browser.submit("/replays", &asked).await;
     assert_eq!(counted.status, 200);
     let page = counted.text();
-    assert!(page.contains("<strong>2</strong>") && page.contains("name=\"confirmed\""), "{page}");
+    assert!(page.contains("<strong>2</strong>"), "{page}");
     assert!(app.desk().items("/v1/replays").await.is_empty(), "nothing began");
-    let fields = [("token", token(&page)), ("confirmed", "yes".to_owned()), ("state", "dead".to_owned())];
-    let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let begun = browser.send("/replays", &fields, &[]).await;
+    app.send(&app.payment(3)).await.taken(202);
+    app.desk().until_items("/v1/dead-letters", 3).await;
+    receiver.otherwise(Answer::status(200));
+    let begun = confirm(&browser, &page, &asked).await;
     assert_eq!((begun.status.as_u16(), begun.header("location")), (303, Some("/replays")));
+    let jobs = app.desk().until("/v1/replays", |list| list["items"][0]["state"] == "done").await;
+    assert_eq!((&jobs["items"][0]["matched"], &jobs["items"][0]["done"]), (&2.into(), &2.into()));
     app.desk().until_items("/v1/deliveries?receiver=mancha&state=delivered", 2).await;
+    assert_eq!(app.desk().items("/v1/dead-letters").await.len(), 1, "the one that was not counted");
     assert!(browser.page("/replays").await.contains("dead"));
+}
+
+#[tokio::test]
+async fn a_replay_of_more_than_was_counted_is_counted_again() {
+    let receiver = FakeReceiver::start().await.unwrap();
+    let app = Setup::new().receiver("mancha", &receiver).start().await;
+    app.send(&app.payment(1)).await.taken(202);
+    app.desk().until_items("/v1/deliveries?state=delivered", 1).await;
+    let browser = app.signed_in().await;
+    browser.submit("/endpoints/mancha/pause", &[]).await;
+    app.send(&app.payment(2)).await.taken(202);
+    app.desk().until_items("/v1/events", 2).await;
+    let asked = [("state", "delivered"), ("receiver", "mancha")];
+    let counted = browser.submit("/replays", &asked).await.text();
+    assert!(counted.contains("<strong>1</strong>"), "{counted}");
+    browser.submit("/endpoints/mancha/resume", &[]).await;
+    app.desk().until_items("/v1/deliveries?state=delivered", 2).await;
+    let anew = confirm(&browser, &counted, &asked).await;
+    assert_eq!(anew.status, 200);
+    let anew = anew.text();
+    assert!(anew.contains("<strong>2</strong>") && anew.contains("More match by now"), "{anew}");
+    assert!(app.desk().items("/v1/replays").await.is_empty(), "nothing began");
+    assert_eq!(confirm(&browser, &anew, &asked).await.status, 303);
+    assert_eq!(app.desk().items("/v1/replays").await[0]["matched"], 2);
+}
+
+#[tokio::test]
+async fn a_form_is_carried_out_once_however_often_it_is_sent() {
+    let receiver = FakeReceiver::start().await.unwrap();
+    let app = Setup::new().receiver("mancha", &receiver).start().await;
+    app.send(&app.payment(1)).await.taken(202);
+    let delivered = app.desk().until_items("/v1/deliveries?state=delivered", 1).await;
+    let retry = format!("/deliveries/{}/retry", delivered[0]["deliveryId"].as_str().unwrap());
+    let browser = app.signed_in().await;
+    let counted = browser.submit("/replays", &[("state", "delivered")]).await.text();
+    let (matched, below) = (value(&counted, "matched"), value(&counted, "below"));
+    let forms: [(&str, &[(&str, &str)], &str); 5] = [
+        ("/replays", &[("state", "delivered"), ("matched", &matched), ("below", &below)], "replays.begin"),
+        (&retry, &[], "deliveries.retry"),
+        ("/endpoints/mancha/test", &[], "endpoints.test"),
+        ("/endpoints/mancha/rotate-secret", &[], "endpoints.rotate_secret"),
+        ("/keys", &[("name", "night shift"), ("read", "yes")], "keys.create"),
+    ];
+    for (path, fields, action) in forms {
+        let token = token(&browser.page("/").await);
+        let fields = [&[("token", token.as_str())], fields].concat();
+        // As by a double click, and once more by a reload.
+        let (one, other) = tokio::join!(browser.send(path, &fields, &[]), browser.send(path, &fields, &[]));
+        let refused = [one, other].into_iter().filter(|answer| answer.status == 409).count();
+        assert_eq!(refused, 1, "{path}");
+        let again = browser.send(path, &fields, &[]).await;
+        assert_eq!(again.status, 409, "{path}");
+        strict(&again);
+        let page = again.text();
+        assert!(page.contains("Sent already") && !page.contains("class=\"secret\""), "{page}");
+        let audit = app.desk().items("/v1/audit").await;
+        assert_eq!(audit.iter().filter(|line| line["action"] == action).count(), 1, "{action}: {audit:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_refused_may_be_sent_again() {
+    let app = Setup::new().start().await;
+    let browser = app.signed_in().await;
+    let token = token(&browser.page("/keys").await);
+    let fields = [("token", token.as_str()), ("name", "night shift"), ("read", "yes")];
+    let wrong = [&fields[..], &[("expiresAt", "tomorrow")]].concat();
+    for (fields, status) in [(&wrong[..], 400), (&wrong, 400), (&fields, 200), (&fields, 409)] {
+        assert_eq!(browser.send("/keys", fields, &[]).await.status.as_u16(), status, "{fields:?}");
+    }
 }
 
 #[tokio::test]
