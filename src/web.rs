@@ -40,7 +40,9 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 
 use crate::http::failures::Failures;
-use crate::operations::Operations;
+use crate::http::problem::method_not_allowed;
+use crate::operations::{Operations, live};
+use crate::store::control::key::Fingerprint;
 use samples::Samples;
 use sent::Sent;
 use session::Sessions;
@@ -64,6 +66,21 @@ impl Web {
         Self { ops, sessions: Arc::default(), sent: Arc::default(), guesses, samples, is_tls }
     }
 
+    /// Begins a session for whoever has `key`; its id.
+    fn begin(&self, key: Fingerprint) -> String {
+        let parts = &self.ops.parts;
+        let id = self.sessions.begin(key, parts.entropy.as_ref(), parts.clock.monotonic());
+        // Another one may have ended for it.
+        live::recheck(&self.ops);
+        id
+    }
+
+    /// Ends the session `id`, with its streams.
+    fn end(&self, id: &str) {
+        self.sessions.end(id);
+        live::recheck(&self.ops);
+    }
+
     /// The routes. All but the assets, the sign-in and the language need a session.
     pub fn routes(self) -> Router {
         let written = from_fn_with_state(self.clone(), guard::written);
@@ -74,7 +91,7 @@ impl Web {
             .route("/sign-out", post(sign_in::sign_out))
             .route("/language/{lang}", get(sign_in::language))
             .route("/events", get(events::list))
-            .route("/stream", get(events::stream))
+            .route(visit::STREAM, get(events::stream))
             .route("/events/{source}/{id}", get(event::show))
             .route("/deliveries/{id}/retry", post(event::retry))
             .route("/endpoints", get(endpoints::list))
@@ -97,6 +114,8 @@ impl Web {
             .route("/keys", get(keys::list).post(keys::create))
             .route("/keys/{id}/revoke", post(keys::revoke))
             .route("/audit", get(audit::list))
+            // Before the layers, so that what is wrong with the method is a page too.
+            .method_not_allowed_fallback(method_not_allowed)
             .layer(written)
             .layer(framed)
             .merge(assets::routes())

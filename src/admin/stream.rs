@@ -19,5 +19,5 @@ pub(super) async fn tail(
     admin.allow(&headers, Scope::Read)?;
     let missing = || Problem::new(Code::KeyMissing, "send a valid key as Authorization: Bearer <key>");
     let key = presented(&headers).map(Fingerprint::of).ok_or_else(missing)?;
-    live::follow(&admin.operations, key, wanted.again(&headers)).await
+    live::follow(&admin.operations, key, || true, wanted.again(&headers)).await
 }

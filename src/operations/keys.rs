@@ -2,7 +2,7 @@
 //!
 //! Never shows a key's text but the one that it has just made, once.
 
-use super::Operations;
+use super::{Operations, live};
 use crate::http::page::{Page, Paging};
 use crate::http::problem::{Code, Problem};
 use crate::store::control::Control;
@@ -45,5 +45,7 @@ pub async fn revoke(ops: &Operations, caller: &Principal, id: &str) -> Result<()
     let missing = || Problem::new(Code::NotFound, "there is no key of this id; GET /v1/keys lists the ids");
     let key = KeyId::parse(id).ok_or_else(missing)?;
     let entry = ops.entry(caller, "keys.revoke", id);
-    ops.on_control(move |control| control.revoke_key(&key, entry)).await.map(drop)
+    ops.on_control(move |control| control.revoke_key(&key, entry)).await?;
+    live::recheck(ops);
+    Ok(())
 }

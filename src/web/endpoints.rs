@@ -65,8 +65,13 @@ pub(super) async fn show(visit: Visit, Path(app): Path<String>) -> Result<Html, 
     shown(&visit, &app, &html! {})
 }
 
+fn path(app: &str) -> String {
+    format!("/endpoints/{}", segment(app))
+}
+
 /// The page of `app`, with what was just done above it.
 fn shown(visit: &Visit, app: &str, done: &Markup) -> Result<Html, Problem> {
+    let visit = &visit.at(path(app));
     let slug = known(&visit.web.ops, app)?;
     let gone = || Problem::new(Code::NotFound, format!("there is no endpoint `{app}`"));
     let endpoint = endpoints::one(&visit.web.ops, &slug).ok_or_else(gone)?;
@@ -225,7 +230,7 @@ pub(super) async fn change(
         Ok(text) => visit.tell(format!("{app}: {}", visit.t(text))),
         Err(problem) => visit.tell_trouble(&problem),
     }
-    Ok(view::see(&format!("/endpoints/{}", segment(&app))).into_response())
+    Ok(view::see(&path(&app)).into_response())
 }
 
 /// What an endpoint answered to a test.

@@ -7,7 +7,7 @@ use super::form::query;
 use super::text::Text as T;
 use super::view::table::{Column, table};
 use super::view::{self, Html, field};
-use super::visit::Visit;
+use super::visit::{STREAM, Visit};
 use crate::http::page::List;
 use crate::http::problem::Problem;
 use crate::http::query::{Given, Parameters, Query};
@@ -89,7 +89,7 @@ pub(super) async fn list(
 fn stream_path(search: &Search<filters::Events>) -> String {
     let chosen = ["source", "eventType", "organization", "receiver"];
     let pairs = chosen.map(|name| (name, Some(search.get(name))));
-    format!("/stream{}", query(pairs))
+    format!("{STREAM}{}", query(pairs))
 }
 
 /// `GET /stream`: what comes, for the script that keeps the list fresh.
@@ -99,7 +99,7 @@ pub(super) async fn stream(
     Query(wanted): Query<Wanted>,
 ) -> Result<Tail, Problem> {
     visit.allow(Scope::Read)?;
-    live::follow(&visit.web.ops, visit.session.key, wanted.again(&headers)).await
+    live::follow(&visit.web.ops, visit.session.key, visit.holding(), wanted.again(&headers)).await
 }
 
 /// The fields that most lists can be searched by, the rarer ones folded away until one is filled in.

@@ -49,7 +49,9 @@ const HEADERS: [(HeaderName, &str); 8] = [
 /// Puts the headers on every answer, and makes a page of every problem.
 pub(super) async fn framed(State(web): State<Web>, request: Request, next: Next) -> Response {
     let headers = request.headers().clone();
-    let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str).to_owned();
+    // Nothing leads back to where a form was sent.
+    let path = request.uri().path_and_query().filter(|_| request.method().is_safe());
+    let path = path.map_or("/", PathAndQuery::as_str).to_owned();
     let mut response = next.run(request).await;
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         let retry_after = response.headers().get(RETRY_AFTER).cloned();

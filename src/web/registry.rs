@@ -92,6 +92,7 @@ pub(super) async fn show(visit: Visit, Path(name): Path<String>) -> Result<Html,
 
 /// The page of the type `name`, with what was just done above it.
 fn shown(visit: &Visit, name: &str, done: &Markup) -> Result<Html, Problem> {
+    let visit = &visit.at(format!("/registry/{}", segment(name)));
     let catalog = visit.web.ops.parts.intake.catalog.current();
     let event = known_type(&catalog, name)?;
     let pretty = |json: &serde_json::Value| serde_json::to_string_pretty(json).unwrap_or_default();

@@ -1,8 +1,9 @@
 //! Who is signed in: random ids, held in memory only.
 //!
 //! Holds no key, only its fingerprint: each request asks anew whose that is, so a key that is revoked or has
-//! expired opens nothing any more. Bounded: with too many sessions the one unused for longest ends. Ids are
-//! found by their hash, so that the time of a look-up says nothing about them.
+//! expired opens nothing any more. Bounded, altogether and for each key: with too many sessions the one unused for
+//! longest ends, and with too many of a key one of the same key. Ids are found by their hash, so that the time of
+//! a look-up says nothing about them.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,6 +19,8 @@ use crate::store::control::key::Fingerprint;
 
 /// Sessions at a time.
 const SESSIONS_MAX: usize = 1_000;
+/// Sessions at a time with one key.
+const SESSIONS_OF_KEY_MAX: usize = 20;
 /// A session ends when it was not used for so long.
 const IDLE_MAX: Duration = Duration::from_hours(2);
 /// A session ends after so long, used or not.
@@ -63,10 +66,12 @@ impl Sessions {
         let (id, token) = (random(entropy), random(entropy));
         let mut held = self.held();
         held.retain(|_, session| session.holds(now));
-        if held.len() >= SESSIONS_MAX
-            && let Some(oldest) = held.iter().min_by_key(|(_, held)| held.used).map(|(place, _)| *place)
-        {
-            held.remove(&oldest);
+        let of_key = held.values().filter(|held| held.session.key == key).count();
+        let is_own = of_key >= SESSIONS_OF_KEY_MAX;
+        if is_own || held.len() >= SESSIONS_MAX {
+            let others = held.iter().filter(|(_, held)| !is_own || held.session.key == key);
+            let oldest = others.min_by_key(|(_, held)| held.used).map(|(place, _)| *place);
+            oldest.and_then(|oldest| held.remove(&oldest));
         }
         let session = Session { key, token };
         held.insert(place(&id), Held { session, begun: now, used: now, notice: None });
@@ -79,6 +84,11 @@ impl Sessions {
         let found = held.get_mut(&place(id)).filter(|session| session.holds(now))?;
         found.used = now;
         Some(found.session.clone())
+    }
+
+    /// The same for what nobody does by hand: it is not used by that.
+    pub(super) fn look(&self, id: &str, now: Duration) -> Option<Session> {
+        self.held().get(&place(id)).filter(|held| held.holds(now)).map(|held| held.session.clone())
     }
 
     /// Keeps `notice` for the next page of the session `id`.
@@ -147,17 +157,43 @@ mod tests {
     }
 
     #[test]
+    fn what_nobody_does_by_hand_keeps_no_session_alive() {
+        let sessions = Sessions::default();
+        let id = begin(&sessions, Duration::ZERO);
+        assert!(sessions.look(&id, IDLE_MAX - MINUTE).is_some());
+        assert!(sessions.look(&id, IDLE_MAX).is_none());
+        assert!(sessions.look("another", Duration::ZERO).is_none());
+    }
+
+    #[test]
     fn the_number_of_sessions_is_bounded_and_the_unused_ones_go_first() {
         let sessions = Sessions::default();
-        let first = begin(&sessions, Duration::ZERO);
-        let second = begin(&sessions, Duration::from_secs(1));
+        let begin = |number: usize, at| {
+            let key = Fingerprint::of(&format!("key {}", number / SESSIONS_OF_KEY_MAX));
+            sessions.begin(key, &OsEntropy, Duration::from_secs(at))
+        };
+        let first = begin(0, 0);
+        let second = begin(1, 1);
         assert!(sessions.find(&first, Duration::from_secs(2)).is_some());
-        for _ in 2..=SESSIONS_MAX {
-            begin(&sessions, Duration::from_secs(3));
+        for number in 2..=SESSIONS_MAX {
+            begin(number, 3);
         }
         assert_eq!(sessions.held().len(), SESSIONS_MAX);
         assert!(sessions.find(&second, Duration::from_secs(3)).is_none());
         assert!(sessions.find(&first, Duration::from_secs(3)).is_some());
+    }
+
+    #[test]
+    fn one_key_ends_no_sessions_of_others() {
+        let sessions = Sessions::default();
+        let other = sessions.begin(Fingerprint::of("other"), &OsEntropy, Duration::ZERO);
+        let oldest = begin(&sessions, Duration::from_secs(1));
+        for _ in 0..SESSIONS_OF_KEY_MAX {
+            begin(&sessions, Duration::from_secs(2));
+        }
+        assert_eq!(sessions.held().len(), SESSIONS_OF_KEY_MAX + 1);
+        assert!(sessions.find(&oldest, Duration::from_secs(3)).is_none());
+        assert!(sessions.find(&other, Duration::from_secs(3)).is_some());
     }
 
     #[test]

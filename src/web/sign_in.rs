@@ -12,7 +12,7 @@ use maud::html;
 use super::form::{Fields, TOKEN};
 use super::session::{AGE_MAX, random};
 use super::text::{Lang, Text as T};
-use super::visit::Visit;
+use super::visit::{Visit, is_refresh};
 use super::{Web, cookie, view};
 use crate::http::problem::{Code, Problem};
 use crate::http::server::Peer;
@@ -48,6 +48,10 @@ pub(super) fn form(web: &Web, headers: &HeaderMap, next: &str, trouble: Option<T
         (view::languages(lang, local(next)))
     };
     let mut response = view::bare(lang, lang.t(T::SignIn), &content).into_response();
+    if is_refresh(headers) {
+        // The script throws this form away; the cookie would take the token of one that somebody fills in.
+        return response;
+    }
     let kept = cookie::write(cookie::VISIT, &token, FORM_SECONDS, is_secure(web, headers));
     response.headers_mut().extend(kept.map(|cookie| (SET_COOKIE, cookie)));
     response
@@ -76,7 +80,10 @@ pub(super) async fn sign_in(
     let entry =
         Entry::new(now, Actor::from(principal.as_ref()), "dashboard.sign_in", principal.key_id.as_str());
     web.ops.on_control(move |control| control.record(&entry)).await?;
-    let id = web.sessions.begin(Fingerprint::of(key), parts.entropy.as_ref(), parts.clock.monotonic());
+    if let Some(old) = cookie::read(&headers, cookie::SESSION) {
+        web.end(old);
+    }
+    let id = web.begin(Fingerprint::of(key));
     let mut response = view::see(next).into_response();
     let is_secure = is_secure(&web, &headers);
     let cookies = [

@@ -77,7 +77,10 @@ pub(super) fn page(visit: &Visit, at: Place, title: &str, content: &Markup) -> H
                 (menu(visit, at))
                 (account(visit))
             }
-            main id="main" {
+            main id="main" data-from=(visit.path) {
+                p.notice.stale id="stale" role="alert" hidden {
+                    (visit.t(T::NoLongerLive)) " " a href=(visit.path) { (visit.t(T::SignInAgain)) }
+                }
                 @if let Some(notice) = notice {
                     @let tone = if notice.is_trouble { "notice bad" } else { "notice good" };
                     p class=(tone) role="status" { (notice.text) }

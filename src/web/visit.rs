@@ -16,6 +16,17 @@ use crate::http::problem::Problem;
 use crate::operations;
 use crate::store::control::key::{Principal, Scope};
 
+/// What the script sends when it asks for a page again on its own.
+const REFRESH: &str = "camino-refresh";
+
+/// Where the live tail is.
+pub(super) const STREAM: &str = "/stream";
+
+/// Whether the script asks with these headers, and nobody's hand.
+pub(super) fn is_refresh(headers: &HeaderMap) -> bool {
+    headers.contains_key(REFRESH)
+}
+
 /// Somebody who is signed in.
 #[derive(Clone)]
 pub(super) struct Visit {
@@ -26,6 +37,7 @@ pub(super) struct Visit {
     /// Path and query, for the way back.
     pub(super) path: String,
     pub(super) now: Millis,
+    is_refresh: bool,
     id: String,
 }
 
@@ -34,10 +46,13 @@ impl Visit {
     pub(super) fn of(web: &Web, headers: &HeaderMap, path: &str) -> Option<Self> {
         let id = cookie::read(headers, cookie::SESSION)?;
         let clock = &web.ops.parts.clock;
-        let session = web.sessions.find(id, clock.monotonic())?;
+        let now = clock.monotonic();
+        // A browser goes back to the stream by itself as well, and cannot say so.
+        let is_by_hand = !is_refresh(headers) && !path.starts_with(STREAM);
+        let session = if is_by_hand { web.sessions.find(id, now) } else { web.sessions.look(id, now) }?;
         let now = clock.now();
         let Some(principal) = web.ops.parts.control.recognize(session.key, now) else {
-            web.sessions.end(id);
+            web.end(id);
             return None;
         };
         Some(Self {
@@ -47,8 +62,14 @@ impl Visit {
             lang: Lang::of(headers),
             path: path.to_owned(),
             now,
+            is_refresh: is_refresh(headers),
             id: id.to_owned(),
         })
+    }
+
+    /// Whether the script asks on its own, to keep what is shown fresh: nobody is there to be told anything.
+    pub(super) fn is_refresh(&self) -> bool {
+        self.is_refresh
     }
 
     /// Whether the key has `scope`, so that what needs it is shown.
@@ -77,14 +98,26 @@ impl Visit {
         self.web.sessions.tell(&self.id, Notice { is_trouble: true, text });
     }
 
-    /// What was kept for this page.
+    /// What was kept for this page. One that is only looked at for its numbers leaves it for the next.
     pub(super) fn told(&self) -> Option<Notice> {
-        self.web.sessions.told(&self.id)
+        if self.is_refresh() { None } else { self.web.sessions.told(&self.id) }
     }
 
     /// Signs out.
     pub(super) fn end(&self) {
-        self.web.sessions.end(&self.id);
+        self.web.end(&self.id);
+    }
+
+    /// Says whether the session still holds, and does not use it.
+    pub(super) fn holding(&self) -> impl Fn() -> bool + Send + 'static {
+        let (sessions, id) = (Arc::clone(&self.web.sessions), self.id.clone());
+        let clock = Arc::clone(&self.web.ops.parts.clock);
+        move || sessions.look(&id, clock.monotonic()).is_some()
+    }
+
+    /// The same visit, of the page at `path`: where an answer to a form would be found again.
+    pub(super) fn at(&self, path: String) -> Self {
+        Self { path, ..self.clone() }
     }
 }
 

@@ -170,6 +170,31 @@ async function aside(browser, broker, state) {
   return { findings, notes };
 }
 
+/** Has `page` seen, or hidden behind another tab. */
+async function turn(page, isHidden) {
+  await page.evaluate((isHidden) => {
+    Object.defineProperty(document, "hidden", { configurable: true, get: () => isHidden });
+    document.dispatchEvent(new Event("visibilitychange"));
+  }, isHidden);
+}
+
+/** A second tab, which listens only while somebody looks at it. */
+async function watch(context, broker) {
+  const page = await context.newPage();
+  const isStream = (request) => new URL(request.url()).pathname === "/stream";
+  const begun = page.waitForRequest(isStream);
+  await page.goto(`${broker.url}/events`);
+  await begun;
+  const ended = page.waitForEvent("requestfailed", isStream);
+  await turn(page, true);
+  await ended;
+  const again = page.waitForRequest(isStream);
+  const refreshed = page.waitForRequest((request) => request.headers()["camino-refresh"] === "1");
+  await turn(page, false);
+  await Promise.all([again, refreshed]);
+  return page;
+}
+
 async function run(browser, broker) {
   const context = await browser.newContext({ locale: "en-GB", viewport: { width: 1440, height: 900 } });
   context.setDefaultTimeout(PATIENCE_MS);
@@ -182,9 +207,11 @@ async function run(browser, broker) {
   const every = await told("every page", () => everyPage(page, broker, event));
   await told("release from quarantine", () => release(page));
   const rest = await told("sign-in, trouble, Spanish", async () => aside(browser, broker, await context.storageState()));
-  await told("sign out", async () => {
+  const other = await told("a tab that is hidden does not listen", () => watch(context, broker));
+  await told("sign out, which the other tab notices", async () => {
     await button(page, "Sign out").click();
     await page.getByLabel("Key").waitFor();
+    await other.getByText("This page is no longer live.").waitFor();
   });
   const findings = [...every.findings, ...rest.findings, ...said.map((line) => `console: ${line}`)];
   for (const note of [...every.notes, ...rest.notes]) console.log(`note ${note}`);

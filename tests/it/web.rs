@@ -4,5 +4,6 @@ mod access;
 mod administration;
 mod browser;
 mod pages;
+mod refresh;
 mod steering;
 mod stream;

@@ -301,7 +301,7 @@ pub(super) fn text(random: &[u8]) -> Zeroizing<String> {
 }
 
 /// What is left of a key once its text is thrown away: enough to ask whose it is, later.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint(pub(super) Hash);
 
 impl Fingerprint {

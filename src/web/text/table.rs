@@ -40,6 +40,8 @@ texts! {
     SentAlreadyMeans: "Para hacerlo otra vez, abre la página de nuevo. Un secreto o una llave nuevos aparecen solo en la página que los creó.", "To do it once more, open the page again. A new secret or key is shown only on the page that made it.";
     BackToOverview: "Volver al resumen", "Back to the overview";
     Back: "Volver", "Back";
+    NoLongerLive: "Esta página ya no se actualiza.", "This page is no longer live.";
+    SignInAgain: "Entra otra vez", "Sign in again";
     OlderEntries: "Anteriores →", "Older →";
     Any: "cualquiera", "any";
     None: "ninguno", "none";

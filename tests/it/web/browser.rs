@@ -74,6 +74,11 @@ impl Browser<'_> {
         self.ask(Method::GET, path, String::new(), &[]).await
     }
 
+    /// Asks as the script does, on its own.
+    pub async fn refresh(&self, path: &str) -> Answer {
+        self.ask(Method::GET, path, String::new(), &[("camino-refresh", "1")]).await
+    }
+
     /// The text of a page that is there.
     pub async fn page(&self, path: &str) -> String {
         let answer = self.get(path).await;

@@ -1,7 +1,12 @@
 //! The live tail: what comes is told, a listener that comes back goes on where it was, and a stop ends it.
 
+use std::time::Duration;
+
+use camino_broker::domain::time::Millis;
+use camino_broker::testing::clock::ManualClock;
 use camino_broker::testing::receiver::PATIENCE;
 
+use super::browser::{Browser, token};
 use crate::app::{ADMIN_KEY, Setup, TestApp};
 use crate::client::Wire;
 use crate::draft::id;
@@ -74,6 +79,64 @@ async fn a_stop_ends_the_stream() {
     until(&mut wire, "retry: 1000").await;
     app.ask_to_stop();
     tokio::time::timeout(PATIENCE, wire.rest()).await.expect("an end");
+}
+
+/// A connection that listens with the session of `browser`.
+async fn listen_from(app: &TestApp, browser: &Browser<'_>) -> Wire {
+    let mut wire = app.wire().await;
+    let session = browser.cookie("camino_session").unwrap();
+    let head = format!("GET /stream HTTP/1.1\r\nhost: camino\r\ncookie: camino_session={session}\r\n");
+    wire.write(format!("{head}connection: close\r\n\r\n")).await;
+    until(&mut wire, "retry: 1000").await;
+    wire
+}
+
+async fn ends(wire: Wire, why: &str) {
+    let is_over = tokio::time::timeout(PATIENCE, wire.rest()).await.is_ok();
+    assert!(is_over, "{why}");
+}
+
+/// No time passes but by hand, so no heartbeat ends them.
+#[tokio::test]
+async fn streams_end_at_once_with_the_sign_out_another_sign_in_or_their_key() {
+    let app = Setup::on(ManualClock::new(Millis(1_790_000_000_000))).start().await;
+    let (id, key) = app.desk().make_key("read", None).await;
+    let (out, again) = (app.signed_in_with(&key).await, app.signed_in_with(&key).await);
+    let revoked = app.signed_in_with(&key).await;
+    let of_out = listen_from(&app, &out).await;
+    let of_again = listen_from(&app, &again).await;
+    let of_revoked = listen_from(&app, &revoked).await;
+    out.submit("/sign-out", &[]).await;
+    ends(of_out, "signed out").await;
+    let stolen = again.cookie("camino_session").unwrap();
+    // The form that was open in another tab.
+    let stranger = app.browser();
+    let form = token(&stranger.page("/").await);
+    again.set_cookie("camino_visit", &stranger.cookie("camino_visit").unwrap());
+    assert_eq!(again.send("/sign-in", &[("key", &key), ("token", &form)], &[]).await.status, 303);
+    ends(of_again, "signed in anew").await;
+    let thief = app.browser();
+    thief.set_cookie("camino_session", &stolen);
+    assert_eq!(thief.get("/events").await.status, 303, "the old session is over");
+    app.desk().ask(http::Method::DELETE, &format!("/v1/keys/{id}"), "").await.taken(200);
+    ends(of_revoked, "the key was revoked").await;
+}
+
+#[tokio::test]
+async fn a_stream_and_refreshes_keep_no_session_alive() {
+    let clock = ManualClock::new(Millis(1_790_000_000_000));
+    let app = Setup::on(clock.clone()).start().await;
+    let browser = app.signed_in().await;
+    let wire = listen_from(&app, &browser).await;
+    clock.advance(Duration::from_mins(119));
+    assert_eq!(browser.refresh("/events").await.status, 200);
+    let another = listen_from(&app, &browser).await;
+    clock.advance(Duration::from_mins(1));
+    assert_eq!(browser.refresh("/events").await.status, 303);
+    // With the next heartbeat.
+    clock.advance(Duration::from_secs(15));
+    ends(wire, "unused for too long").await;
+    ends(another, "unused for too long").await;
 }
 
 #[tokio::test]
