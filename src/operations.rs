@@ -16,6 +16,7 @@ pub mod replays;
 pub mod steering;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::Connection;
 use serde_json::Value;
@@ -44,6 +45,12 @@ use steering::Steering;
 
 /// Changes carried out at a time; more wait.
 const CHANGES_MAX: usize = 256;
+/// Reads carried out at a time: they share their threads with what ingest and deliveries read.
+const READS_MAX: usize = 16;
+/// Reads that wait for their turn; more are refused.
+const READS_WAITING_MAX: usize = 256;
+/// When to ask again after that.
+const READ_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// What it works with.
 pub struct Parts {
@@ -73,6 +80,8 @@ pub struct Operations {
     /// What it works with.
     pub parts: Arc<Parts>,
     changes: Arc<Semaphore>,
+    reads: Arc<Semaphore>,
+    reads_waiting: Arc<Semaphore>,
     /// A replay has begun or was cancelled.
     replays: Arc<Notify>,
     live: Arc<Live>,
@@ -86,6 +95,8 @@ impl Operations {
         Self {
             parts: Arc::new(parts),
             changes: Arc::new(Semaphore::new(CHANGES_MAX)),
+            reads: Arc::new(Semaphore::new(READS_MAX)),
+            reads_waiting: Arc::new(Semaphore::new(READS_WAITING_MAX)),
             replays: Arc::default(),
             live: Arc::default(),
             refusals: Arc::default(),
@@ -120,13 +131,34 @@ impl Operations {
         answer.await.map_err(|_| failed())
     }
 
+    /// Runs a read off the threads that serve, when its turn comes. It holds its place until it has ended, also
+    /// where nobody waits for it any more.
+    pub(crate) async fn in_turn<T: Send + 'static>(
+        &self,
+        read: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        let busy = || {
+            let detail = "too many reads wait for their turn; ask again in a moment";
+            Problem::new(Code::Overloaded, detail).retry_after(READ_AGAIN_AFTER)
+        };
+        let waiting = Arc::clone(&self.reads_waiting).try_acquire_owned().map_err(|_| busy())?;
+        let place = Arc::clone(&self.reads).acquire_owned().await.map_err(|_| busy())?;
+        drop(waiting);
+        Ok(blocking::run(move || {
+            let answer = read();
+            drop(place);
+            answer
+        })
+        .await)
+    }
+
     /// Runs a read of the hub off the threads that serve.
     pub async fn hub_read<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, Problem> {
         let hub = Arc::clone(&self.parts.hub);
-        blocking::run(move || hub.read(query)).await.map_err(|error| {
+        self.in_turn(move || hub.read(query)).await?.map_err(|error| {
             tracing::error!(error = %error, "the hub could not be read");
             Problem::new(Code::Internal, "the hub could not be read; the log says why")
         })
@@ -169,9 +201,9 @@ impl Operations {
         };
         let (hub, control) = (Arc::clone(&self.parts.hub), Arc::clone(&self.parts.control));
         blocking::run(move || {
-            let answer = hub.command(&command).map_err(refused)?;
+            // Two files, so the line comes first: what is refused then has one more line, and no change is without.
             control.record(&entry).map_err(|error| blocking::control_problem(&error))?;
-            Ok(answer)
+            hub.command(&command).map_err(refused)
         })
         .await
     }

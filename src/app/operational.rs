@@ -5,12 +5,12 @@
 //! was told before, after a crash too. Never tells of those who listen, or of what they get: a receiver
 //! that fails must not make events about its failure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::id::{AppSlug, EventId};
-use crate::domain::operational::{DeadLetter, Happening, TYPES};
+use crate::domain::operational::{DeadLetter, Happening, Height, TYPES};
 use crate::domain::time::Millis;
 use crate::outbox::Intake;
 use crate::runtime::clock::Clock;
@@ -37,11 +37,33 @@ pub(super) struct Watch {
     pub(super) clock: Arc<dyn Clock>,
 }
 
+/// What was told since the start.
+#[derive(Debug, Default)]
+struct Told {
+    /// Of what is still to be seen.
+    ids: BTreeSet<EventId>,
+    /// How high each receiver's dead letters have stood, on which day: fewer of them are no news.
+    heights: BTreeMap<AppSlug, Height>,
+}
+
+impl Told {
+    /// False for dead letters that have become fewer on the same day.
+    fn rises(&mut self, happening: &Happening, now: Millis) -> bool {
+        let Some((receiver, height)) = happening.height(now) else { return true };
+        let before = self.heights.insert(receiver.clone(), height);
+        let Some(before) = before.filter(|before| before.day == height.day) else { return true };
+        if before.reached > height.reached {
+            self.heights.insert(receiver.clone(), before);
+        }
+        before.reached <= height.reached
+    }
+}
+
 impl Watch {
     /// Looks and tells until it is dropped.
     pub(super) async fn run(self) {
         let watch = Arc::new(self);
-        let mut told = BTreeSet::new();
+        let mut told = Told::default();
         loop {
             watch.clock.sleep(EVERY).await;
             let listeners = watch.listeners();
@@ -49,7 +71,7 @@ impl Watch {
                 continue;
             }
             match watch.look(listeners, &told).await {
-                Ok(seen) => told = seen,
+                Ok(now) => told = now,
                 Err(reason) => {
                     tracing::warn!(
                         reason,
@@ -69,23 +91,21 @@ impl Watch {
         receivers.filter(listens).cloned().collect()
     }
 
-    /// Tells what is to be seen and not in `told`. The ids of all that is to be seen, told by then.
-    async fn look(
-        self: &Arc<Self>,
-        listeners: BTreeSet<AppSlug>,
-        told: &BTreeSet<EventId>,
-    ) -> Result<BTreeSet<EventId>, String> {
+    /// Tells what is to be seen and not in `told`. What is told by then.
+    async fn look(self: &Arc<Self>, listeners: BTreeSet<AppSlug>, told: &Told) -> Result<Told, String> {
         let (watch, now) = (Arc::clone(self), self.clock.now());
         let seen = tokio::task::spawn_blocking(move || watch.see(&listeners, now)).await;
         let seen = seen.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
-        let (mut ids, mut events) = (BTreeSet::new(), Vec::new());
+        let (mut by_now, mut events) =
+            (Told { ids: BTreeSet::new(), heights: told.heights.clone() }, Vec::new());
         for happening in seen {
             let id = happening.event_id(now).map_err(|error| error.to_string())?;
-            if !told.contains(&id) && !ids.contains(&id) {
+            let is_news = by_now.rises(&happening, now);
+            if is_news && !told.ids.contains(&id) && !by_now.ids.contains(&id) {
                 let body = happening.envelope(&id, now).to_string();
                 events.push(self.intake.own(&body.into(), None, now).map_err(|error| error.to_string())?);
             }
-            ids.insert(id);
+            by_now.ids.insert(id);
         }
         while !events.is_empty() {
             let rest = events.split_off(events.len().min(BATCH_MAX));
@@ -93,7 +113,7 @@ impl Watch {
             self.intake.accept(events).await.map_err(|error| error.to_string())?;
             events = rest;
         }
-        Ok(ids)
+        Ok(by_now)
     }
 
     fn see(&self, listeners: &BTreeSet<AppSlug>, now: Millis) -> Result<Vec<Happening>, String> {
@@ -171,5 +191,37 @@ impl Watch {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY_MS: u64 = 86_400_000;
+
+    fn grown(receiver: &str, count: u64) -> Happening {
+        let newest = DeadLetter {
+            delivery_id: "d".to_owned(),
+            event_id: "e".to_owned(),
+            event_type: "payment.completed".to_owned(),
+            reason: None,
+            last_status: None,
+        };
+        Happening::DeadLettersGrown { receiver: AppSlug::new(receiver).unwrap(), count, newest }
+    }
+
+    #[test]
+    fn fewer_dead_letters_are_no_news_until_the_next_day() {
+        let mut told = Told::default();
+        let (today, tomorrow) = (Millis(DAY_MS + 1), Millis(2 * DAY_MS + 1));
+        let looks = [(1_500, true), (900, false), (3, false), (1_000, true), (20_000, true), (9, false)];
+        for (count, is_news) in looks {
+            assert_eq!(told.rises(&grown("mancha", count), today), is_news, "{count}");
+        }
+        assert!(told.rises(&grown("hoja", 1), today), "each receiver for itself");
+        assert!(told.rises(&grown("mancha", 9), tomorrow));
+        assert!(told.rises(&grown("mancha", 80), tomorrow));
+        assert!(!told.rises(&grown("mancha", 2), tomorrow));
     }
 }

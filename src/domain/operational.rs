@@ -64,6 +64,15 @@ pub enum Happening {
     },
 }
 
+/// How high a receiver's dead letters stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Height {
+    /// The day (UTC), counted from 1970.
+    pub day: u64,
+    /// The largest power of ten that they have come to.
+    pub reached: u64,
+}
+
 /// One dead delivery, to begin with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetter {
@@ -116,6 +125,12 @@ impl Happening {
             name.extend_from_slice(part.as_bytes());
         }
         EventId::new(&Uuid::new_v5(&NAMESPACE, &name).to_string())
+    }
+
+    /// How high the dead letters stand, if it is about these.
+    pub fn height(&self, now: Millis) -> Option<(&AppSlug, Height)> {
+        let Self::DeadLettersGrown { receiver, count, .. } = self else { return None };
+        Some((receiver, Height { day: now.0 / DAY_MS, reached: reached(*count) }))
     }
 
     /// The event's bytes, told at `now`.

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::Operations;
 use super::filters::parsed;
-use super::{Operations, blocking};
 use crate::domain::id::{AppSlug, DeliveryId, EventId};
 use crate::http::problem::{Code, Problem};
 use crate::store::journal::{DeliveryRow, Error, EventRow, Found as Named, Reader};
@@ -37,7 +37,7 @@ pub async fn read<T: Send + 'static>(
     query: impl FnOnce(&Reader) -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Problem> {
     let reader = Arc::clone(&ops.parts.journal);
-    blocking::run(move || query(&reader)).await.map_err(|error| match error {
+    ops.in_turn(move || query(&reader)).await?.map_err(|error| match error {
         Error::Cursor => Problem::new(Code::RequestInvalid, "`cursor` must be the `next` of an earlier page"),
         error => {
             tracing::error!(error = %error, "the journal could not be read");

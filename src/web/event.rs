@@ -3,10 +3,10 @@
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
-use serde_json::Value;
 
 use super::form::{Fields, segment};
 use super::text::Text as T;
+use super::view::indent::{Indented, indent};
 use super::view::table::{Column, facts, raw, table};
 use super::view::{self, Html};
 use super::visit::Visit;
@@ -19,12 +19,15 @@ use crate::store::journal::{AttemptRow, DecisionRow, DeliveryRow, EventRow, Expl
 /// Deliveries of one event whose attempts are shown.
 const SHOWN_MAX: usize = 200;
 
+/// Of a body this much is shown; `GET /v1/events/{id}` has all of it.
+const BODY_BYTES_MAX: usize = 64 * 1024;
+
 /// What is known of an event.
 struct Trip {
     event: EventRow,
     explained: Option<Explained>,
     deliveries: Vec<(DeliveryRow, Vec<AttemptRow>)>,
-    body: Option<Vec<u8>>,
+    body: Option<Indented>,
 }
 
 /// `GET /events/{source}/{id}`.
@@ -38,7 +41,8 @@ pub(super) async fn show(visit: Visit, Path((source, id)): Path<(String, String)
             let attempts = reader.attempts(delivery.delivery_id)?.unwrap_or_default();
             deliveries.push((delivery, attempts));
         }
-        Ok((reader.explain(seq)?, deliveries, reader.body(seq)?))
+        let body = reader.body(seq)?.map(|body| indent(&String::from_utf8_lossy(&body), BODY_BYTES_MAX));
+        Ok((reader.explain(seq)?, deliveries, body))
     })
     .await?;
     let trip = Trip { event, explained, deliveries, body };
@@ -51,7 +55,7 @@ pub(super) async fn show(visit: Visit, Path((source, id)): Path<(String, String)
                 @for (delivery, attempts) in &trip.deliveries { li { (delivered(&visit, delivery, attempts)) } }
             }
         }
-        (body_of(&visit, trip.body.as_deref()))
+        (body_of(&visit, trip.body.as_ref()))
     };
     Ok(view::page(&visit, view::EVENTS, &trip.event.event_type, &content))
 }
@@ -179,13 +183,14 @@ fn tried(visit: &Visit, attempts: &[AttemptRow]) -> Markup {
     table(visit.t(T::Attempts), &columns, attempts.iter().map(row).collect())
 }
 
-fn body_of(visit: &Visit, body: Option<&[u8]>) -> Markup {
-    let parsed = |body: &[u8]| serde_json::from_slice::<Value>(body).ok();
-    let pretty = |json: Value| serde_json::to_string_pretty(&json).ok();
+fn body_of(visit: &Visit, body: Option<&Indented>) -> Markup {
     html! {
         h2 { (visit.t(T::Body)) }
         @match body {
-            Some(body) => (raw(visit.t(T::Body), &parsed(body).and_then(pretty).unwrap_or_else(|| String::from_utf8_lossy(body).into_owned()))),
+            Some(body) => {
+                (raw(visit.t(T::Body), &body.text))
+                @if !body.is_whole { p.muted { (visit.t(T::BodyCut)) } }
+            }
             None => p.muted { (visit.t(T::BodyGone)) },
         }
     }

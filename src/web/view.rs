@@ -3,6 +3,7 @@
 //! Never takes a text that is not escaped. A state is a word first, and a colour beside it.
 
 mod fields;
+pub(super) mod indent;
 pub(super) mod table;
 
 use axum::http::header::{CONTENT_TYPE, LOCATION};

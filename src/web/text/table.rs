@@ -130,6 +130,7 @@ texts! {
     Probe: "sonda", "probe";
     Body: "Cuerpo", "Body";
     BodyGone: "El cuerpo ya pasó su retención.", "The body is past its retention.";
+    BodyCut: "El cuerpo sigue; la API (GET /v1/events/{id}) lo da completo.", "There is more of the body; the API (GET /v1/events/{id}) gives all of it.";
     ItsEvents: "Sus eventos", "Its events";
     ItsEvent: "Su evento", "Its event";
     // Endpoints.
