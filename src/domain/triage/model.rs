@@ -44,23 +44,32 @@ struct Read {
     cues: Vec<(usize, f64)>,
 }
 
+/// The same, with the place of each feature among the weights.
+struct Placed {
+    features: Vec<(usize, f64)>,
+    cues: Vec<(usize, f64)>,
+}
+
 /// One question's weights.
 #[derive(Clone, Debug)]
 struct Linear {
     kind: Kind,
-    learned: HashMap<u64, Vec<f64>>,
+    /// One for each label, feature after feature.
+    learned: Vec<f64>,
 }
 
 /// Judges tickets, and learns.
 #[derive(Clone, Debug)]
 pub struct Triage {
+    /// Where the weights of a feature are: looked up once for a text and not once for each weight.
+    places: HashMap<u64, usize>,
     models: [Linear; 4],
 }
 
 impl Triage {
     /// What the vocabulary alone knows.
     pub fn untaught() -> Self {
-        Self { models: Kind::ALL.map(|kind| Linear { kind, learned: HashMap::new() }) }
+        Self { places: HashMap::new(), models: Kind::ALL.map(|kind| Linear { kind, learned: Vec::new() }) }
     }
 
     /// With the lessons.
@@ -75,12 +84,13 @@ impl Triage {
         let words = words(&text);
         let read = read(ticket, &text, &words);
         let [category, priority, sentiment, area] = &self.models;
-        let categories = chances(&category.scores(&read));
+        let placed = self.known(&read);
+        let categories = chances(&category.scores(&placed));
         let category = highest(&categories);
         let confidence = categories.get(category).copied().unwrap_or(0.0);
-        let priorities = chances(&priority.scores(&read.knowing(&categories)));
+        let priorities = chances(&priority.scores(&self.known(&read.knowing(&categories))));
         let (priority, sentiment, area) =
-            (highest(&priorities), highest(&sentiment.scores(&read)), highest(&area.scores(&read)));
+            (highest(&priorities), highest(&sentiment.scores(&placed)), highest(&area.scores(&placed)));
         let label = |labels: usize, at: usize| at.min(labels.saturating_sub(1));
         let verdict = Verdict {
             category: Category::ALL[label(Category::ALL.len(), category)],
@@ -115,23 +125,43 @@ impl Triage {
     ) {
         let text = cut(ticket);
         let read = read(ticket, &text, &words(&text));
-        let [categories, priorities, _, areas] = &mut self.models;
+        let placed = self.placed(&read);
+        let [categories, _, _, areas] = &mut self.models;
         if let Some(category) = category {
-            categories.step(&read, category as usize, CORRECTION_STEP);
-        }
-        if let Some(priority) = priority {
-            let known = category.map_or_else(|| chances(&categories.scores(&read)), certain);
-            priorities.step(&read.knowing(&known), priority as usize, CORRECTION_STEP);
+            categories.step(&placed, category as usize, CORRECTION_STEP);
         }
         if let Some(area) = area {
-            areas.step(&read, area as usize, CORRECTION_STEP);
+            areas.step(&placed, area as usize, CORRECTION_STEP);
         }
+        if let Some(priority) = priority {
+            let known = category.map_or_else(|| chances(&categories.scores(&placed)), certain);
+            let knowing = self.placed(&read.knowing(&known));
+            let [_, priorities, ..] = &mut self.models;
+            priorities.step(&knowing, priority as usize, CORRECTION_STEP);
+        }
+    }
+
+    /// `read` as far as something was learned of it.
+    fn known(&self, read: &Read) -> Placed {
+        let features = read.all().filter_map(|(feature, value)| Some((*self.places.get(&feature)?, value)));
+        Placed { features: features.collect(), cues: read.cues.clone() }
+    }
+
+    /// `read` with a place for what is new in it, while there are places.
+    fn placed(&mut self, read: &Read) -> Placed {
+        for (feature, _) in read.all() {
+            let next = self.places.len();
+            if next < FEATURES_MAX {
+                self.places.entry(feature).or_insert(next);
+            }
+        }
+        self.known(read)
     }
 
     /// The largest weight that was learned.
     #[cfg(test)]
     pub(super) fn largest(&self) -> f64 {
-        let weights = self.models.iter().flat_map(|model| model.learned.values().flatten());
+        let weights = self.models.iter().flat_map(|model| &model.learned);
         weights.fold(0.0, |largest: f64, weight| largest.max(weight.abs()))
     }
 }
@@ -142,37 +172,38 @@ fn teach() -> Triage {
     let read_once = |lesson: Lesson| {
         let (text, ticket) = (cut(&lesson.ticket()), lesson.ticket());
         let read = read(&ticket, &text, &words(&text));
-        (read.knowing(&certain(lesson.category)), read, lesson)
+        (triage.placed(&read.knowing(&certain(lesson.category))), triage.placed(&read), lesson)
     };
     let lessons: Vec<_> = lessons().into_iter().map(read_once).collect();
     for _ in 0..ROUNDS {
-        for (knowing, read, lesson) in &lessons {
+        for (knowing, placed, lesson) in &lessons {
             let [category, priority, sentiment, area] = &mut triage.models;
-            category.step(read, lesson.category as usize, LESSON_STEP);
+            category.step(placed, lesson.category as usize, LESSON_STEP);
             priority.step(knowing, lesson.priority as usize, LESSON_STEP);
-            sentiment.step(read, lesson.sentiment as usize, LESSON_STEP);
-            area.step(read, lesson.area as usize, LESSON_STEP);
+            sentiment.step(placed, lesson.sentiment as usize, LESSON_STEP);
+            area.step(placed, lesson.area as usize, LESSON_STEP);
         }
-        let weights = triage.models.iter_mut().flat_map(|model| model.learned.values_mut().flatten());
+        let weights = triage.models.iter_mut().flat_map(|model| &mut model.learned);
         weights.for_each(|weight| *weight *= KEPT);
     }
     triage
 }
 
 impl Linear {
-    fn scores(&self, read: &Read) -> Vec<f64> {
+    fn scores(&self, placed: &Placed) -> Vec<f64> {
         let labels = self.kind.labels();
         let mut scores = vec![0.0; labels];
         for (label, score) in scores.iter_mut().enumerate() {
             let of_label = |n: usize| CUES[n].kind == self.kind && CUES[n].label == label;
-            let own = read.cues.iter().filter(|(n, _)| of_label(*n));
+            let own = placed.cues.iter().filter(|(n, _)| of_label(*n));
             let mut counts: Vec<f64> = own.map(|(n, value)| CUES[*n].weight * value).collect();
             counts.sort_by(|a, b| b.abs().total_cmp(&a.abs()));
             let damped = counts.iter().rev().fold(0.0, |rest, count| rest * CUE_DAMPING + count);
             *score = CUE_SCALE * damped;
         }
-        for (feature, value) in read.all() {
-            for (score, weight) in scores.iter_mut().zip(self.learned.get(&feature).into_iter().flatten()) {
+        for (place, value) in &placed.features {
+            let weights = self.learned.iter().skip(place * labels);
+            for (score, weight) in scores.iter_mut().zip(weights) {
                 *score += weight * value;
             }
         }
@@ -180,14 +211,15 @@ impl Linear {
     }
 
     /// One step towards `label`.
-    fn step(&mut self, read: &Read, label: usize, step: f64) {
-        let chances = chances(&self.scores(read));
-        for (feature, value) in read.all() {
-            if self.learned.len() >= FEATURES_MAX && !self.learned.contains_key(&feature) {
-                continue;
+    fn step(&mut self, placed: &Placed, label: usize, step: f64) {
+        let chances = chances(&self.scores(placed));
+        for (place, value) in &placed.features {
+            let (first, after) = (place * chances.len(), (place + 1) * chances.len());
+            if self.learned.len() < after {
+                self.learned.resize(after, 0.0);
             }
-            let weights = self.learned.entry(feature).or_insert_with(|| vec![0.0; chances.len()]);
-            for (at, (weight, chance)) in weights.iter_mut().zip(&chances).enumerate() {
+            let weights = self.learned.iter_mut().skip(first);
+            for (at, (weight, chance)) in weights.zip(&chances).enumerate() {
                 let wanted = if at == label { 1.0 } else { 0.0 };
                 *weight = (*weight + step * (wanted - chance) * value).clamp(-WEIGHT_MAX, WEIGHT_MAX);
             }
