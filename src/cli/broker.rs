@@ -27,6 +27,17 @@ pub(super) struct Args {
     key: Option<String>,
 }
 
+/// The same, and how the answer is told.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+pub(super) struct Call {
+    #[command(flatten)]
+    pub(super) broker: Args,
+    /// The answer as JSON.
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+}
+
 /// A broker that can be asked.
 pub(super) struct Broker {
     base: String,

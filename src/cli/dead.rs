@@ -34,18 +34,7 @@ pub(super) struct Args {
     #[arg(long)]
     each: bool,
     #[command(flatten)]
-    call: Call,
-}
-
-/// Where the broker is, and how it is told.
-#[derive(Debug, clap::Args)]
-#[group(skip)]
-struct Call {
-    #[command(flatten)]
-    broker: broker::Args,
-    /// The answer as JSON.
-    #[arg(long, global = true)]
-    json: bool,
+    call: broker::Call,
 }
 
 #[derive(Debug, clap::Subcommand)]

@@ -16,10 +16,7 @@ pub(super) struct Args {
     #[command(subcommand)]
     action: Option<Action>,
     #[command(flatten)]
-    broker: broker::Args,
-    /// The answer as JSON.
-    #[arg(long, global = true)]
-    json: bool,
+    call: broker::Call,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -81,7 +78,7 @@ fn rate(text: &str) -> Result<Rate, String> {
 
 /// Runs the verb.
 pub(super) fn run(args: &Args, config: Option<&Path>) -> anyhow::Result<ExitCode> {
-    let broker = Broker::find(&args.broker, config)?;
+    let broker = Broker::find(&args.call.broker, config)?;
     let post = |path: String, body: Option<&Value>| broker.ask(Method::POST, &path, body);
     let answer = match args.action.as_ref().unwrap_or(&Action::List) {
         Action::List => json!({ "items": broker.items("/v1/endpoints", usize::MAX)?.0, "next": null }),
@@ -103,7 +100,7 @@ pub(super) fn run(args: &Args, config: Option<&Path>) -> anyhow::Result<ExitCode
     };
     let is_test = matches!(args.action, Some(Action::Test(_)));
     let is_well = !is_test || answer["outcome"] == "delivered";
-    if args.json {
+    if args.call.json {
         output::json(&answer)?;
     } else {
         tell(args.action.as_ref(), &answer)?;
@@ -111,7 +108,7 @@ pub(super) fn run(args: &Args, config: Option<&Path>) -> anyhow::Result<ExitCode
     if is_well {
         return Ok(ExitCode::SUCCESS);
     }
-    if args.json {
+    if args.call.json {
         return Ok(ExitCode::FAILURE);
     }
     let what = format!("{} did not take the test event", word(&answer, "app"));

@@ -15,10 +15,7 @@ pub(super) struct Args {
     #[command(subcommand)]
     action: Action,
     #[command(flatten)]
-    broker: broker::Args,
-    /// The answer as JSON.
-    #[arg(long, global = true)]
-    json: bool,
+    call: broker::Call,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -51,7 +48,7 @@ enum Action {
 
 /// Runs the verb.
 pub(super) fn run(args: &Args, config: Option<&Path>) -> anyhow::Result<ExitCode> {
-    let broker = Broker::find(&args.broker, config)?;
+    let broker = Broker::find(&args.call.broker, config)?;
     let answer = match &args.action {
         Action::Create { name, scopes, source, organizations, expires_at } => {
             let mut body = json!({ "name": name, "scopes": scopes });
@@ -69,7 +66,7 @@ pub(super) fn run(args: &Args, config: Option<&Path>) -> anyhow::Result<ExitCode
         Action::List => json!({ "items": broker.items("/v1/keys", usize::MAX)?.0, "next": null }),
         Action::Revoke { id } => broker.ask(Method::DELETE, &format!("/v1/keys/{}", escaped(id)), None)?,
     };
-    if args.json {
+    if args.call.json {
         output::json(&answer)?;
         return Ok(ExitCode::SUCCESS);
     }

@@ -31,10 +31,7 @@ pub(super) struct Args {
     #[arg(long)]
     detach: bool,
     #[command(flatten)]
-    broker: broker::Args,
-    /// The answer as JSON.
-    #[arg(long, global = true)]
-    json: bool,
+    call: broker::Call,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -116,7 +113,7 @@ impl Select {
 
 /// Runs the verb.
 pub(super) fn run(args: &Args, config: Option<&Path>) -> anyhow::Result<ExitCode> {
-    let broker = Broker::find(&args.broker, config)?;
+    let broker = Broker::find(&args.call.broker, config)?;
     let answer = match &args.action {
         None => return replay(args, &broker),
         Some(Action::List) => broker.ask(Method::GET, "/v1/replays?limit=100", None)?,
@@ -127,7 +124,7 @@ pub(super) fn run(args: &Args, config: Option<&Path>) -> anyhow::Result<ExitCode
             broker.ask(Method::POST, &format!("/v1/replays/{}/cancel", escaped(id)), None)?
         }
     };
-    if args.json {
+    if args.call.json {
         output::json(&answer)?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -151,7 +148,7 @@ fn replay(args: &Args, broker: &Broker) -> anyhow::Result<ExitCode> {
             "say which: --receiver, --source, --event-type, --organization, --state, --since or --until";
         return Err(Failure::new("this would make every delivery again that there ever was", mend).into());
     }
-    let ways = Ways { yes: args.yes, detach: args.detach, json: args.json };
+    let ways = Ways { yes: args.yes, detach: args.detach, json: args.call.json };
     make(broker, |is_dry| args.select.body(is_dry), ways)
 }
 

@@ -17,6 +17,14 @@ fn place_with_a_store() -> Place {
     place
 }
 
+/// The same, and `copy` is a backup of it.
+fn place_with_a_copy() -> Place {
+    let place = Place::with_config(CONFIG);
+    let serving = place.serve();
+    assert_eq!(place.run(&["backup", "copy", "--url", &serving.url]).code, 0);
+    place
+}
+
 /// What was told, without sizes and times.
 fn told(ran: &Ran) -> String {
     let text = ran.told();
@@ -188,10 +196,7 @@ fn a_backup_is_taken_and_put_back() {
 /// A restore stands still where a file of the backup is a pipe, until somebody writes into it.
 #[test]
 fn half_a_store_is_refused() {
-    let mut place = Place::with_config(CONFIG);
-    let serving = place.serve();
-    assert_eq!(place.run(&["backup", "copy", "--url", &serving.url]).code, 0);
-    drop(serving);
+    let mut place = place_with_a_copy();
     fs::remove_dir_all(place.path("data")).unwrap();
     let (pipe, kept) = (place.path("copy/journal.db"), place.path("kept"));
     fs::rename(&pipe, &kept).unwrap();
@@ -240,10 +245,7 @@ fn half_a_store_is_refused() {
 
 #[test]
 fn a_backup_is_looked_over_where_it_lies() {
-    let mut place = Place::with_config(CONFIG);
-    let serving = place.serve();
-    assert_eq!(place.run(&["backup", "copy", "--url", &serving.url]).code, 0);
-    drop(serving);
+    let mut place = place_with_a_copy();
     place.var("CAMINO_STORE__PATH", "copy");
     let before = place.files("copy");
     assert_snapshot!(told(&place.run(&["doctor"])), @r#"
