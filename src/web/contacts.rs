@@ -70,10 +70,8 @@ pub(super) async fn list(
             (field("organization", visit.t(T::Organization), search.get("organization"), ""))
             div.actions { button.primary type="submit" { (visit.t(T::Search)) } }
         }
-        @if page.items.is_empty() {
-            @if search.is_empty() { (view::empty(visit.t(T::NoContacts), visit.t(T::NoContactsMend))) }
-            @else { (view::empty(visit.t(T::NothingFound), visit.t(T::NothingFoundMend))) }
-        } @else { (table(visit.t(T::Contacts), &columns, page.items.iter().map(row).collect())) }
+        @if page.items.is_empty() { (search.nothing(&visit, [T::NoContacts, T::NoContactsMend])) }
+        @else { (table(visit.t(T::Contacts), &columns, page.items.iter().map(row).collect())) }
         (view::next(&visit, "/contacts", &search.pairs(), page.next.as_deref()))
     };
     Ok(view::page(&visit, view::CONTACTS, visit.t(T::Contacts), &content))

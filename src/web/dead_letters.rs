@@ -42,8 +42,7 @@ pub(super) async fn list(
     let content = html! {
         (form(&visit, &search))
         @if found.items.is_empty() && found.next.is_none() {
-            @if search.is_empty() { (view::empty(visit.t(T::NoDead), visit.t(T::NoDeadMend))) }
-            @else { (view::empty(visit.t(T::NothingFound), visit.t(T::NothingFoundMend))) }
+            (search.nothing(&visit, [T::NoDead, T::NoDeadMend]))
         } @else if found.items.is_empty() {
             (view::empty(visit.t(T::NothingSoFar), visit.t(T::NothingSoFarMend)))
         } @else {

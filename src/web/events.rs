@@ -52,6 +52,12 @@ impl<F> Search<F> {
     pub(super) fn is_empty(&self) -> bool {
         self.given.is_empty()
     }
+
+    /// Nothing was found: because there is `none`, or because of what was filled in.
+    pub(super) fn nothing(&self, visit: &Visit, none: [T; 2]) -> Markup {
+        let [what, mend] = if self.is_empty() { none } else { [T::NothingFound, T::NothingFoundMend] };
+        view::empty(visit.t(what), visit.t(mend))
+    }
 }
 
 /// `GET /events`.
@@ -69,11 +75,7 @@ pub(super) async fn list(
         (form(&visit, &search))
         div data-live=[first.then_some("5")] data-stream=[first.then(|| stream_path(&search))] {
             @if found.items.is_empty() && found.next.is_none() {
-                @if search.is_empty() {
-                    (view::empty(visit.t(T::NoEvents), visit.t(T::NoEventsMend)))
-                } @else {
-                    (view::empty(visit.t(T::NothingFound), visit.t(T::NothingFoundMend)))
-                }
+                (search.nothing(&visit, [T::NoEvents, T::NoEventsMend]))
             } @else if found.items.is_empty() {
                 (view::empty(visit.t(T::NothingSoFar), visit.t(T::NothingSoFarMend)))
             } @else {

@@ -19,7 +19,7 @@ use axum::response::{IntoResponse, Response};
 use super::form::{Fields, TOKEN};
 use super::session::same;
 use super::text::Lang;
-use super::visit::Visit;
+use super::visit::{Trouble, Visit};
 use super::{Web, cookie, sent, view};
 use crate::http::body::read_capped;
 use crate::http::correlation::Correlation;
@@ -73,7 +73,7 @@ pub(super) async fn written(
     State(web): State<Web>,
     peer: Peer,
     correlation: Correlation,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     if matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -88,9 +88,11 @@ pub(super) async fn written(
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let sender = visit.as_ref().filter(|_| !is_sign_in);
+    let trouble = Trouble::default();
+    request.extensions_mut().insert(trouble.clone());
     let outcome = taken(&web, sender, request, next).await;
     let response = outcome.unwrap_or_else(IntoResponse::into_response);
-    let problem = response.extensions().get::<Problem>().cloned();
+    let problem = response.extensions().get::<Problem>().or_else(|| trouble.get()).cloned();
     if let Some((visit, problem)) = visit.zip(problem) {
         let route = route.as_deref().unwrap_or_default();
         let refused = Refused { method: &method, route, problem: &problem, correlation: correlation.0 };

@@ -90,10 +90,8 @@ pub(super) async fn list(
             (options("state", visit.t(T::State), search.get("state"), states))
             div.actions { button.primary type="submit" { (visit.t(T::Search)) } }
         }
-        @if page.items.is_empty() {
-            @if search.is_empty() { (view::empty(visit.t(T::NoSubscriptions), visit.t(T::NoSubscriptionsMend))) }
-            @else { (view::empty(visit.t(T::NothingFound), visit.t(T::NothingFoundMend))) }
-        } @else { (table(visit.t(T::Subscriptions), &columns, page.items.iter().map(row).collect())) }
+        @if page.items.is_empty() { (search.nothing(&visit, [T::NoSubscriptions, T::NoSubscriptionsMend])) }
+        @else { (table(visit.t(T::Subscriptions), &columns, page.items.iter().map(row).collect())) }
         (view::next(&visit, "/subscriptions", &search.pairs(), page.next.as_deref()))
     };
     Ok(view::page(&visit, view::SUBSCRIPTIONS, visit.t(T::Subscriptions), &content))

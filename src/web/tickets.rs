@@ -82,10 +82,8 @@ pub(super) async fn list(
             (field("organization", visit.t(T::Organization), search.get("organization"), ""))
             div.actions { button.primary type="submit" { (visit.t(T::Search)) } }
         }
-        @if page.items.is_empty() {
-            @if search.is_empty() { (view::empty(visit.t(T::NoTickets), visit.t(T::NoTicketsMend))) }
-            @else { (view::empty(visit.t(T::NothingFound), visit.t(T::NothingFoundMend))) }
-        } @else { (table(visit.t(T::Tickets), &columns, page.items.iter().map(row).collect())) }
+        @if page.items.is_empty() { (search.nothing(&visit, [T::NoTickets, T::NoTicketsMend])) }
+        @else { (table(visit.t(T::Tickets), &columns, page.items.iter().map(row).collect())) }
         (view::next(&visit, "/tickets", &search.pairs(), page.next.as_deref()))
     };
     Ok(view::page(&visit, view::TICKETS, visit.t(T::Tickets), &content))

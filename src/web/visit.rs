@@ -1,6 +1,6 @@
 //! Who asks for a page: the session and its owner, the language, the path.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -27,6 +27,17 @@ pub(super) fn is_refresh(headers: &HeaderMap) -> bool {
     headers.contains_key(REFRESH)
 }
 
+/// What went wrong with a form, for whoever writes it down: its page says so, and is a page like any other.
+#[derive(Clone, Default)]
+pub(super) struct Trouble(Arc<OnceLock<Problem>>);
+
+impl Trouble {
+    /// The first thing.
+    pub(super) fn get(&self) -> Option<&Problem> {
+        self.0.get()
+    }
+}
+
 /// Somebody who is signed in.
 #[derive(Clone)]
 pub(super) struct Visit {
@@ -39,6 +50,7 @@ pub(super) struct Visit {
     pub(super) now: Millis,
     is_refresh: bool,
     id: String,
+    trouble: Trouble,
 }
 
 impl Visit {
@@ -64,6 +76,7 @@ impl Visit {
             now,
             is_refresh: is_refresh(headers),
             id: id.to_owned(),
+            trouble: Trouble::default(),
         })
     }
 
@@ -94,6 +107,7 @@ impl Visit {
 
     /// Keeps what went wrong for the next page.
     pub(super) fn tell_trouble(&self, problem: &Problem) {
+        let _ = self.trouble.0.set(problem.clone());
         let text = problem.detail().to_owned();
         self.web.sessions.tell(&self.id, Notice { is_trouble: true, text });
     }
@@ -126,9 +140,10 @@ impl FromRequestParts<Web> for Visit {
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Response> {
         let path = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
-        Self::of(web, &parts.headers, path).ok_or_else(|| {
+        let visit = Self::of(web, &parts.headers, path).ok_or_else(|| {
             let next = (parts.method == Method::GET).then_some(path);
             view::see(&format!("/{}", form::query([("next", next)]))).into_response()
-        })
+        })?;
+        Ok(Self { trouble: parts.extensions.get().cloned().unwrap_or_default(), ..visit })
     }
 }

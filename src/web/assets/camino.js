@@ -6,6 +6,18 @@
 // On a narrow screen the menu is a strip: the place that is open is scrolled into it.
 document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 
+// A second click would send the form again, and what the first is answered would be lost: a new secret, say.
+document.addEventListener("submit", (event) => {
+  const buttons = event.target.querySelectorAll("button");
+  // Once the form is read: which button was pressed may be a part of it.
+  setTimeout(() => buttons.forEach((button) => { button.disabled = true; }));
+});
+
+// Whoever goes back to the page finds it as it was.
+window.addEventListener("pageshow", (event) => {
+  if (event.persisted) document.querySelectorAll("form button").forEach((button) => { button.disabled = false; });
+});
+
 const PATIENCE_MS = 20_000;
 // The stream says that something came; what it is comes with the page, at most twice a second.
 const PAUSE_MS = 500;

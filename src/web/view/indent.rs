@@ -30,7 +30,7 @@ pub(in crate::web) fn indent(json: &str, bytes_max: usize) -> Indented {
         match sign {
             '{' | '[' => {
                 text.push(sign);
-                while signs.next_if(|next| next.is_ascii_whitespace()).is_some() {}
+                while signs.next_if(char::is_ascii_whitespace).is_some() {}
                 if let Some(end) = signs.next_if(|next| matches!(next, '}' | ']')) {
                     text.push(end);
                 } else {

@@ -270,3 +270,17 @@ async fn assets_are_kept_for_ever_under_names_of_their_own() {
 fn headers_with(tag: &str) -> crate::client::Headers {
     crate::app::headers(&[("if-none-match", tag)])
 }
+
+#[tokio::test]
+async fn what_a_page_tells_to_have_gone_wrong_stands_in_the_audit_log() {
+    let app = Setup::new().start().await;
+    let browser = app.signed_in().await;
+    assert_eq!(browser.submit("/keys/none/revoke", &[]).await.status, 303);
+    let audit = app.desk().items("/v1/audit").await;
+    let refused = audit.iter().find(|line| line["action"] == "request.refused").unwrap();
+    assert_eq!(
+        (&refused["target"], &refused["detail"]["status"]),
+        (&"/keys/{id}/revoke".into(), &404.into())
+    );
+    assert!(browser.page("/keys").await.contains("class=\"notice bad\""));
+}

@@ -8,6 +8,9 @@ use crate::app::Setup;
 use crate::client::Answer as Answered;
 use crate::draft::id;
 
+/// What is filled in.
+type Fields<'a> = &'a [(&'a str, &'a str)];
+
 #[tokio::test]
 async fn an_endpoint_is_paused_resumed_and_tested() {
     let receiver = FakeReceiver::start().await.unwrap();
@@ -129,7 +132,7 @@ async fn a_form_is_carried_out_once_however_often_it_is_sent() {
     let browser = app.signed_in().await;
     let counted = browser.submit("/replays", &[("state", "delivered")]).await.text();
     let (matched, below) = (value(&counted, "matched"), value(&counted, "below"));
-    let forms: [(&str, &[(&str, &str)], &str); 5] = [
+    let forms: [(&str, Fields<'_>, &str); 5] = [
         ("/replays", &[("state", "delivered"), ("matched", &matched), ("below", &below)], "replays.begin"),
         (&retry, &[], "deliveries.retry"),
         ("/endpoints/mancha/test", &[], "endpoints.test"),
