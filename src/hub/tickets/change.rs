@@ -50,7 +50,8 @@ pub(super) fn correct(work: &Work<'_>, command: &Command) -> Result<Value, Troub
     let is_judgement = category.is_some() || priority.is_some() || area.is_some();
     let sql = "UPDATE support_tickets SET status = coalesce(?3, status), category = coalesce(?4, category),
             priority = coalesce(?5, priority), area = coalesce(?6, area),
-            assignee = nullif(coalesce(?7, assignee), ''), note = nullif(coalesce(?8, note), ''), classified_by = iif(?9, 'person', classified_by),
+            assignee = nullif(coalesce(?7, assignee), ''), note = nullif(coalesce(?8, note), ''),
+            classified_by = iif(?9, 'person', classified_by),
             confidence = iif(?4 IS NULL, confidence, 100), reason = iif(?9, 'said by ' || ?10, reason),
             updated_ms = max(updated_ms, ?11)
         WHERE id = ?1 AND organization = ?2 RETURNING status, category, priority, area";
