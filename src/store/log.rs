@@ -16,6 +16,7 @@ mod copying;
 mod engine;
 mod files;
 mod format;
+mod front;
 mod generation;
 mod generational;
 mod mark;
@@ -30,6 +31,7 @@ mod values;
 
 pub use compaction::{SpaceBound, should_compact};
 pub use engine::{EngineKind, UnknownEngine};
+pub use front::Bounds as FrontBounds;
 pub use opening::{Options, made_by, open};
 pub use restoring::restore_rows;
 pub use row::{Batch, ROW_BYTES_MAX, RowId, Space, chunk_count};
@@ -96,6 +98,8 @@ pub enum Error {
 pub struct Stats {
     /// What the disk spends on the store's directory; both generations during a compaction.
     pub disk_bytes: u64,
+    /// Of these, the ones of the log in front of the engine, which do not depend on what lives.
+    pub front_bytes: u64,
     /// Keys and values of the live rows.
     pub live_bytes: u64,
     /// The live rows.
@@ -158,6 +162,11 @@ pub trait Log: Send + Sync {
 
     /// How much there is.
     fn stats(&self) -> Result<Stats, Error>;
+
+    /// Bytes of rows, about, that are durable and for which room on the disk is taken only later.
+    fn waiting_bytes(&self) -> u64 {
+        0
+    }
 
     /// Copies the live rows into a new generation and deletes the old one, to give space back.
     ///

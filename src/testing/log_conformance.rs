@@ -16,11 +16,15 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use crate::store::log::{self, Batch, EngineKind, Error, Log, Options, RowId, Space};
+use crate::store::log::{self, Batch, EngineKind, Error, FrontBounds, Log, Options, RowId, Space};
 
 pub mod appends;
 pub mod compactions;
 pub mod openings;
+
+/// A log in front of the engine that is full every few appends, so that rows go down all the time.
+const FRONT: FrontBounds =
+    FrontBounds { segment_bytes_min: 64 << 10, segment_bytes_max: 512 << 10, table_bytes_max: 128 << 10 };
 
 /// A directory with room for a store, gone with the test.
 pub struct Bench {
@@ -56,7 +60,7 @@ impl Bench {
 
     /// Opens the store in another directory.
     pub fn open_at(&self, dir: &Path) -> Result<Box<dyn Log>, Error> {
-        log::open(dir, self.kind, Options { cache_bytes: 8 << 20 })
+        log::open(dir, self.kind, Options { cache_bytes: 8 << 20, front: FRONT })
     }
 
     /// Copies the store's files as a crash at this instant would leave them to the next process.
@@ -148,6 +152,7 @@ macro_rules! log_conformance {
             a_second_opening_is_locked_out,
             another_engine_is_refused,
             another_layout_is_refused,
+            a_store_of_the_layout_before_is_taken_over,
             a_missing_piece_is_damage_and_nothing_is_touched,
             a_crash_during_creation_starts_over,
             flipped_bytes_never_lose_rows_silently,

@@ -98,7 +98,7 @@ fn a_store_that_another_process_uses() {
 fn a_store_of_another_engine() {
     let place = Place::with_config("");
     store(&place, EngineKind::Redb);
-    assert_snapshot!(refused(&place), @"camino: ./data/outbox/format says redb with layout 2, but this needs sled with layout 2; set store.engine to the one that made it, start the version that made it, or set store.path to an empty folder");
+    assert_snapshot!(refused(&place), @"camino: ./data/outbox/format says redb with layout 3, but this needs sled with layout 3; set store.engine to the one that made it, start the version that made it, or set store.path to an empty folder");
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn a_store_that_was_cut_off() {
     store(&place, EngineKind::Redb);
     let file = place.files("data/outbox/g0001").into_keys().next().unwrap();
     std::fs::write(file, "").unwrap();
-    assert_snapshot!(refused(&place), @"camino: ./data/outbox/g0001 is damaged: rows.redb is empty; nothing was changed: restore a backup, or move the folder away to start anew (store.path)");
+    assert_snapshot!(refused(&place), @"camino: ./data/outbox/g0001 is damaged: front.a is empty; nothing was changed: restore a backup, or move the folder away to start anew (store.path)");
 }
 
 #[test]

@@ -52,6 +52,8 @@ pub struct Receiver {
 struct Shared {
     manner: Manner,
     dice: Mutex<Dice>,
+    /// Whether every answer waits.
+    is_held: watch::Sender<bool>,
     inbox: watch::Sender<Inbox>,
 }
 
@@ -65,10 +67,17 @@ impl Receiver {
     pub async fn start(name: &'static str, manner: Manner, dice: Dice) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let shared = Arc::new(Shared { manner, dice: Mutex::new(dice), inbox: watch::Sender::default() });
+        let dice = Mutex::new(dice);
+        let (is_held, inbox) = (watch::Sender::default(), watch::Sender::default());
+        let shared = Arc::new(Shared { manner, dice, is_held, inbox });
         let mut tasks = JoinSet::new();
         tasks.spawn(accept(listener, Arc::clone(&shared)));
         Self { name, address, shared, _tasks: tasks }
+    }
+
+    /// From now on it answers nothing, or what it has not answered yet and everything again.
+    pub fn hold(&self, is_held: bool) {
+        self.shared.is_held.send_replace(is_held);
     }
 
     /// Everything taken so far.
@@ -95,6 +104,8 @@ async fn answer(request: Request<Incoming>, shared: &Shared) -> hyper::Result<Re
     let (head, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
     let mut response = Response::new(Empty::new());
+    // Its sender lives as long as `shared`.
+    let _ = shared.is_held.subscribe().wait_for(|is_held| !is_held).await;
     match shared.manner {
         Manner::Prompt => {}
         Manner::Slow => {

@@ -21,6 +21,9 @@ const PORTS: std::ops::Range<u64> = 12_000..20_000;
 /// The first administrator's key.
 pub const ADMIN_KEY: &str = "the-key-of-the-first-administrator";
 
+/// A part of the paths of the log in front of the outbox's engine, and of no other's.
+pub const OUTBOX_LOG: &str = "/front.";
+
 #[derive(Clone, Copy, Debug)]
 pub enum Engine {
     Sled,
@@ -30,7 +33,7 @@ pub enum Engine {
 impl Engine {
     pub const ALL: [Self; 2] = [Self::Sled, Self::Redb];
 
-    /// A part of the path of the file with the outbox's rows, and of no other's.
+    /// A part of the path of the engine's own file with the outbox's rows, and of no other's.
     pub fn rows(self) -> &'static str {
         match self {
             Self::Sled => "/db",

@@ -8,7 +8,7 @@ use http::{Method, StatusCode};
 use rustix::io::Errno;
 use serde_json::Value;
 
-use crate::broker::{Broker, Engine, NotReady};
+use crate::broker::{Broker, Engine, NotReady, OUTBOX_LOG};
 use crate::client::{Connection, get, until};
 use crate::cuts::{Tally, cut};
 use crate::dice::Dice;
@@ -39,12 +39,12 @@ async fn arrived(stage: &Stage, events: &[Event]) {
     .await;
 }
 
-/// The engine's file fails: the client gets 503, the process ends with 1, the log says so, what was acknowledged
+/// The outbox's log fails: the client gets 503, the process ends with 1, the log says so, what was acknowledged
 /// is there at the next start and would be after a power cut, and no sync is tried again.
-async fn the_engine_fails(engine: Engine, call: Call, error: Errno, says: &str) {
+async fn the_log_fails(engine: Engine, call: Call, error: Errno, says: &str) {
     let stage = Stage::new(engine).await;
     let flag = stage.folder().join("flag");
-    let mut broker = stage.spawn(|interposer| interposer.failing(call, engine.rows(), Some(error), &flag));
+    let mut broker = stage.spawn(|interposer| interposer.failing(call, OUTBOX_LOG, Some(error), &flag));
     broker.ready().await.unwrap();
     let kept = accepted(&broker, "kept").await;
     arrived(&stage, std::slice::from_ref(&kept)).await;
@@ -82,28 +82,65 @@ async fn the_engine_fails(engine: Engine, call: Call, error: Errno, says: &str) 
 #[tokio::test]
 async fn an_io_error_on_a_write_is_503_and_the_end() {
     for engine in Engine::ALL {
-        the_engine_fails(engine, Call::Write, Errno::IO, "Input/output error").await;
+        the_log_fails(engine, Call::Write, Errno::IO, "Input/output error").await;
     }
 }
 
 #[tokio::test]
 async fn an_io_error_on_a_sync_is_503_and_the_end_and_the_sync_is_not_tried_again() {
     for engine in Engine::ALL {
-        the_engine_fails(engine, Call::Sync, Errno::IO, "Input/output error").await;
+        the_log_fails(engine, Call::Sync, Errno::IO, "Input/output error").await;
     }
 }
 
 #[tokio::test]
 async fn a_disk_that_is_full_in_the_middle_of_a_write_is_503_and_the_end() {
     for engine in Engine::ALL {
-        the_engine_fails(engine, Call::Write, Errno::NOSPC, "No space left on device").await;
+        the_log_fails(engine, Call::Write, Errno::NOSPC, "No space left on device").await;
     }
 }
 
 #[tokio::test]
 async fn a_store_that_turns_read_only_is_503_and_the_end() {
     for engine in Engine::ALL {
-        the_engine_fails(engine, Call::Write, Errno::ROFS, "Read-only file system").await;
+        the_log_fails(engine, Call::Write, Errno::ROFS, "Read-only file system").await;
+    }
+}
+
+/// The engine behind the log fails when rows go down to it: nothing is acknowledged that is not in the log, and nothing of
+/// the log is given up.
+#[tokio::test]
+async fn an_engine_that_fails_behind_the_log_is_503_and_the_end() {
+    for (engine, call) in [(Engine::Sled, Call::Sync), (Engine::Redb, Call::Write)] {
+        let stage = Stage::new(engine).await;
+        let flag = stage.folder().join("flag");
+        let mut broker =
+            stage.spawn(|interposer| interposer.failing(call, engine.rows(), Some(Errno::IO), &flag));
+        broker.ready().await.unwrap();
+        fs::write(&flag, "").unwrap();
+        let mut connection = Connection::open(broker.address).await.unwrap();
+        let mut events = Vec::new();
+        // Until a segment of the log is full, and the next one half.
+        let refused = loop {
+            let event = Event::of_size(&SENDERS[0], &format!("e{}", events.len()), 30_000);
+            let (status, code) = posted(&mut connection, &event).await;
+            if status != StatusCode::ACCEPTED {
+                break (status, code);
+            }
+            events.push(event);
+            assert!(events.len() < 100, "{}", broker.log());
+        };
+        assert_eq!(refused, (StatusCode::SERVICE_UNAVAILABLE, "store.failing".to_owned()));
+        assert_eq!(broker.ended().await.code(), Some(1), "{}", broker.log());
+        assert!(broker.log().contains("Input/output error"), "{}", broker.log());
+        let recording = stage.recording(&events);
+        let mut tally = Tally::default();
+        cut(&recording, &[recording.trace.steps.len()], |_| true, &mut Dice::new(0), &mut tally).await;
+        assert!(tally.faults.is_empty(), "{}", tally.faults.join("\n"));
+        fs::remove_file(&flag).unwrap();
+        let mut broker = stage.spawn(|interposer| interposer);
+        broker.ready().await.unwrap();
+        arrived(&stage, &events).await;
     }
 }
 

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use http::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::broker::{Broker, Engine, Setup, free_address};
+use crate::broker::{Broker, Engine, OUTBOX_LOG, Setup, free_address};
 use crate::client::{Connection, Gone, until};
 use crate::dice::Dice;
 use crate::disk::{Disk, Survivors};
@@ -24,6 +25,8 @@ const DEATHS: u64 = 3;
 /// A compaction as soon as there is anything to gain, and looked for all the time.
 pub const STORE_SETTINGS: &str =
     "free_bytes_min = \"1MiB\"\ncompact_bytes_min = \"1MiB\"\ncompact_every = \"100ms\"\n";
+/// With so much on the disk and nearly nothing alive, a compaction pays.
+const ENGINE_BYTES: u64 = 4 << 20;
 
 pub struct Recording {
     pub engine: Engine,
@@ -57,11 +60,12 @@ pub async fn record(engine: Engine, seed: u64, unsynced: Option<&str>) -> Record
     let mut dice = Dice::split(seed, 200);
     let receivers = receivers(seed, [Manner::Prompt, Manner::Slow, Manner::Failing]).await;
     let endpoints = addresses(&receivers);
+    // Made by the broker: the store's own name has to last too.
+    let store = root.join("data");
     let setup = Setup {
         engine,
         folder: folder.path(),
-        // Made by the broker: the store's own name has to last too.
-        store: &root.join("data"),
+        store: &store,
         address: free_address(),
         receivers: &endpoints,
         store_settings: STORE_SETTINGS,
@@ -90,7 +94,7 @@ pub async fn record(engine: Engine, seed: u64, unsynced: Option<&str>) -> Record
     load.acked_more(100).await;
     let mut ledger = load.stop().await;
     let mut connection = Connection::open(setup.address).await.unwrap();
-    let mut events = worth_compacting();
+    let mut events = worth_compacting(&receivers[0], &store);
     until("a compaction", async || {
         let event = events.next().unwrap();
         assert!(post(&mut connection, &event).await.unwrap().0.is_success());
@@ -106,10 +110,30 @@ pub async fn record(engine: Engine, seed: u64, unsynced: Option<&str>) -> Record
     Recording { engine, trace, ledger, receivers: endpoints, doomed }
 }
 
-/// Events one after the other that make a compaction pay: the outbox grows, and then holds little.
-pub fn worth_compacting() -> impl Iterator<Item = Event> {
-    let sizes = std::iter::repeat_n(900_000, 4).chain(std::iter::repeat(100));
-    sizes.zip(0..).map(|(bytes, number)| Event::of_size(&SENDERS[0], &format!("late-{number}"), bytes))
+/// Events one after the other that make a compaction pay. Large ones wait for `receiver`, as what dies at once dies in the log in front
+/// of the engine; when the engine of `store` has got enough of them, they are delivered, and little lives.
+pub fn worth_compacting(receiver: &Receiver, store: &Path) -> impl Iterator<Item = Event> {
+    receiver.hold(true);
+    let mut bytes = 900_000;
+    (0..).map(move |number| {
+        if engine_bytes(&store.join("outbox")) >= ENGINE_BYTES {
+            bytes = 100;
+            receiver.hold(false);
+        }
+        Event::of_size(&SENDERS[0], &format!("late-{number}"), bytes)
+    })
+}
+
+/// What the engine has on the disk below `folder`, without the log in front of it.
+fn engine_bytes(folder: &Path) -> u64 {
+    // What vanishes meanwhile counts nothing.
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let bytes = entries.map(|entry| match entry.metadata() {
+        Ok(found) if found.is_dir() => engine_bytes(&entry.path()),
+        Ok(found) if !entry.path().to_string_lossy().contains(OUTBOX_LOG) => found.blocks() * 512,
+        _ => 0,
+    });
+    bytes.sum()
 }
 
 /// Makes an API key and makes and revokes another one.
@@ -163,19 +187,30 @@ impl Stage {
         self.start(self.folder(), &interposer.environment)
     }
 
+    /// The same without compactions: the segments of the log in front of the engine are used again and again.
+    pub fn spawn_uncompacted(&self) -> Broker {
+        let interposer =
+            Interposer::below(&self.folder().join("disk")).recording(&self.folder().join("trace"));
+        self.start_with(self.folder(), &interposer.environment, "free_bytes_min = \"1MiB\"\n")
+    }
+
     /// Starts a process on the disk in another folder.
     pub fn on(&self, folder: &Path) -> Broker {
         self.start(folder, &[])
     }
 
     fn start(&self, folder: &Path, environment: &[(&str, OsString)]) -> Broker {
+        self.start_with(folder, environment, STORE_SETTINGS)
+    }
+
+    fn start_with(&self, folder: &Path, environment: &[(&str, OsString)], store_settings: &str) -> Broker {
         let setup = Setup {
             engine: self.engine,
             folder,
             store: &folder.join("disk/data"),
             address: self.address,
             receivers: &addresses(&self.receivers),
-            store_settings: STORE_SETTINGS,
+            store_settings,
         };
         setup.spawn(environment)
     }

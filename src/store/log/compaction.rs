@@ -44,7 +44,8 @@ impl Default for SpaceBound {
 
 /// Whether the store takes more space than `bound` allows.
 pub fn should_compact(stats: &Stats, bound: &SpaceBound) -> bool {
-    stats.disk_bytes > bound.disk_bytes_min.max(stats.live_bytes.saturating_mul(bound.live_factor))
+    let disk_bytes = stats.disk_bytes.saturating_sub(stats.front_bytes);
+    disk_bytes > bound.disk_bytes_min.max(stats.live_bytes.saturating_mul(bound.live_factor))
 }
 
 /// Hears how far it is, and may break it off.
@@ -231,16 +232,19 @@ mod tests {
     #[test]
     fn a_store_is_compacted_above_both_bounds_only() {
         let bound = SpaceBound { disk_bytes_min: 100, live_factor: 6 };
-        for (disk_bytes, live_bytes, wanted) in [
-            (0, 0, false),
-            (100, 0, false),
-            (101, 0, true),
-            (101, 17, false),
-            (600, 100, false),
-            (601, 100, true),
+        for (disk_bytes, front_bytes, live_bytes, wanted) in [
+            (0, 0, 0, false),
+            (100, 0, 0, false),
+            (101, 0, 0, true),
+            (101, 1, 0, false),
+            (101, 0, 17, false),
+            (600, 0, 100, false),
+            (601, 0, 100, true),
+            (601, 1, 100, false),
+            (9, 10, 0, false),
         ] {
-            let stats = Stats { disk_bytes, live_bytes, ..Stats::default() };
-            assert_eq!(should_compact(&stats, &bound), wanted, "{disk_bytes} on disk, {live_bytes} live");
+            let stats = Stats { disk_bytes, front_bytes, live_bytes, ..Stats::default() };
+            assert_eq!(should_compact(&stats, &bound), wanted, "{stats:?}");
         }
     }
 }

@@ -96,11 +96,14 @@ mod tests {
 
     use super::super::engine::EngineKind;
     use super::super::row::{ROW_BYTES_MAX, RowId, Space};
-    use super::super::{Batch, Log, Options, open, read_rows, restore_rows};
+    use super::super::{Batch, FrontBounds, Log, Options, open, read_rows, restore_rows};
     use super::*;
     use crate::testing::log_conformance::{contents, put, remove};
 
-    const OPTIONS: Options = Options { cache_bytes: 4 << 20 };
+    /// So small that tables freeze and go down all the time.
+    const SMALL: FrontBounds =
+        FrontBounds { segment_bytes_min: 64 << 10, segment_bytes_max: 256 << 10, table_bytes_max: 64 << 10 };
+    const OPTIONS: Options = Options { cache_bytes: 4 << 20, front: SMALL };
 
     /// Values of several rows each, enough for several slices.
     fn filled(dir: &Path, kind: EngineKind) -> Box<dyn Log> {

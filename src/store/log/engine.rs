@@ -69,7 +69,7 @@ impl FromStr for EngineKind {
 }
 
 /// Why an engine could not do what it was asked.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Fault {
     /// What is on the disk makes no sense.
     Damaged(String),
@@ -98,6 +98,11 @@ pub(super) trait Engine: Send + Sync {
     /// Applies `change` whole or not at all; on the disk when it returns.
     fn commit(&self, change: &Change<'_>) -> Result<(), Fault>;
 
+    /// The same for masses of rows that are somewhere else too, until they are all here: a crash within it may leave any of them.
+    fn pour(&self, change: &Change<'_>) -> Result<(), Fault> {
+        self.commit(change)
+    }
+
     /// The row under `key`.
     fn read(&self, key: &Key) -> Result<Option<Vec<u8>>, Fault>;
 
@@ -106,6 +111,19 @@ pub(super) trait Engine: Send + Sync {
 
     /// The rows from `start` to `last` as far as they fit into `room`; at least one if there is one.
     fn scan(&self, start: Bound<&Key>, last: &Key, room: Room) -> Result<Rows, Fault>;
+
+    /// A key from `first` to `last` behind which there is no row in that range; `None` if there is none at all.
+    fn edge(&self, first: &Key, last: &Key) -> Result<Option<Key>, Fault>;
+
+    /// What it has on the disk however few its rows are.
+    fn fixed_bytes(&self) -> Result<u64, Fault> {
+        Ok(0)
+    }
+
+    /// Bytes of rows, about, that are durable and for which it will take room on the disk later.
+    fn waiting_bytes(&self) -> u64 {
+        0
+    }
 
     /// Gives the files back, with everything written.
     fn close(self: Box<Self>) -> Result<(), Fault>;

@@ -11,7 +11,9 @@ use super::engine::EngineKind;
 use super::files;
 
 /// The version of the files' layout this code reads and writes.
-pub(super) const LAYOUT: u32 = 2;
+const LAYOUT: u32 = 3;
+/// The version before: no log in front of the engine. It is read, and is of this version from then on.
+const UNFRONTED: u32 = 2;
 const FILE: &str = "format";
 
 /// What the format file says.
@@ -42,8 +44,13 @@ impl Format {
     pub fn mismatch(&self, wanted: EngineKind) -> Option<(String, String)> {
         let name = |engine: Option<EngineKind>| engine.map_or("an unknown engine", EngineKind::as_str);
         let say = |layout: u32, engine| format!("{} with layout {layout}", name(engine));
-        (self.layout != LAYOUT || self.engine != Some(wanted))
+        (![UNFRONTED, LAYOUT].contains(&self.layout) || self.engine != Some(wanted))
             .then(|| (say(self.layout, self.engine), say(LAYOUT, Some(wanted))))
+    }
+
+    /// Whether a log lies in front of the engine.
+    pub fn is_fronted(&self) -> bool {
+        self.layout != UNFRONTED
     }
 
     /// Writes the file that [`publish`] will put in place.
@@ -95,15 +102,23 @@ mod tests {
 
     #[test]
     fn another_engine_or_layout_is_named() {
-        let found = parse("layout 2\nengine redb\ngeneration 3\n").unwrap();
+        let found = parse("layout 3\nengine redb\ngeneration 3\n").unwrap();
         let (found, wanted) = found.mismatch(EngineKind::Sled).unwrap();
-        assert_eq!((found.as_str(), wanted.as_str()), ("redb with layout 2", "sled with layout 2"));
+        assert_eq!((found.as_str(), wanted.as_str()), ("redb with layout 3", "sled with layout 3"));
         for text in [
             "layout 1\nengine sled\ngeneration 3",
-            "layout 3\nengine sled\ngeneration 3",
-            "layout 2\nengine rocks\ngeneration 3",
+            "layout 4\nengine sled\ngeneration 3",
+            "layout 3\nengine rocks\ngeneration 3",
         ] {
             assert!(parse(text).unwrap().mismatch(EngineKind::Sled).is_some(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_layout_before_is_read() {
+        for (layout, is_fronted) in [(2, false), (3, true)] {
+            let found = parse(&format!("layout {layout}\nengine sled\ngeneration 3")).unwrap();
+            assert_eq!((found.mismatch(EngineKind::Sled), found.is_fronted()), (None, is_fronted));
         }
     }
 

@@ -1,4 +1,4 @@
-//! One generation of the store: an engine in a directory of its own.
+//! One generation of the store: an engine in a directory of its own, with a log in front.
 //!
 //! A generation that doesn't hold, not yet or no more, is deleted when its last user lets go of
 //! it. A crash before that leaves its directory to the next opening.
@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::Error;
 use super::engine::{Engine, EngineKind, Fault, Room, Rows, guarded};
 use super::files::DirLock;
+use super::front::{self, Fronted};
 use super::redb::RedbEngine;
 use super::row::{Change, Key, RowId, Space};
 use super::sled::SledEngine;
@@ -52,29 +53,46 @@ impl Generation {
         let path = path(dir, number);
         let directory = Directory { path: path.clone(), holds: AtomicBool::new(false) };
         let made = remove(&path).and_then(|()| folder::make(&path)).map_err(Fault::from);
-        let engine = made.and_then(|()| guarded(|| make.create(&path))).map_err(|f| blame(&path, f))?;
+        let made = made.and_then(|()| guarded(|| make.create(&path)));
+        let engine = made.map_err(|fault| blame(&path, fault))?;
         let this = Self { engine, directory, number, lock };
         this.commit(Change::new(), Tally::default())?;
         Ok(this)
     }
 
     /// Opens the generation that holds, and checks its rows against its tally: sled skips over what
-    /// it can't read in the middle of its log, and says nothing.
-    pub fn open(dir: &Path, number: u64, make: Make, lock: Arc<DirLock>) -> Result<(Self, Tally), Error> {
+    /// it can't read in the middle of its log, and says nothing. `is_fronted` says whether it has a log in front.
+    pub fn open(
+        dir: &Path,
+        number: u64,
+        make: Make,
+        is_fronted: bool,
+        lock: Arc<DirLock>,
+    ) -> Result<(Self, Tally), Error> {
         let path = path(dir, number);
         let damaged = |detail: &str| blame(&path, Fault::Damaged(detail.to_owned()));
         if !path.is_dir() {
             return Err(damaged("the generation the format file names is missing"));
         }
-        let engine = guarded(|| make.open(&path)).map_err(|fault| blame(&path, fault))?;
+        let engine = guarded(|| make.open(&path, is_fronted)).map_err(|fault| blame(&path, fault))?;
         let directory = Directory { path: path.clone(), holds: AtomicBool::new(true) };
         let this = Self { engine, directory, number, lock };
         let tally = this.read(&tally::KEY)?.as_deref().and_then(Tally::from_bytes);
         let tally = tally.ok_or_else(|| damaged("the tally is missing, so acknowledged rows may be"))?;
-        match this.count()? {
-            counted if counted.same_rows(&tally) => Ok((this, tally)),
-            counted => Err(damaged(&format!("the tally says {tally}, but there are {counted}"))),
+        let counted = this.count()?;
+        if !counted.same_rows(&tally) {
+            return Err(damaged(&format!("the tally says {tally}, but there are {counted}")));
         }
+        Ok((this, tally))
+    }
+
+    /// Puts an empty log in front of an engine that has none. Before the first commit.
+    pub fn fronted(self, make: Make) -> Result<Self, Error> {
+        let Self { engine, directory, .. } = self;
+        let path = &directory.path;
+        let fronted = guarded(|| Fronted::create(engine, path, make.front));
+        let engine = Box::new(fronted.map_err(|fault| blame(path, fault))?);
+        Ok(Self { engine, directory, ..self })
     }
 
     /// Counts every row. Reads the whole generation, which is how an engine finds bad pages.
@@ -112,12 +130,14 @@ impl Generation {
         self.directory.holds.store(false, Ordering::SeqCst);
     }
 
-    /// Commits `change` and, with it, what the store then counts.
+    /// Commits `change` and, with it, what the store then counts. Until the generation holds, in masses.
     pub fn commit(&self, change: Change<'_>, tally: Tally) -> Result<(), Error> {
         let bytes = tally.to_bytes();
         let mut change: Change<'_> = change;
         change.insert(tally::KEY, Some(&bytes));
-        guarded(|| self.engine.commit(&change)).map_err(|fault| blame(self.path(), fault))
+        let holds = self.directory.holds.load(Ordering::SeqCst);
+        let commit = || if holds { self.engine.commit(&change) } else { self.engine.pour(&change) };
+        guarded(commit).map_err(|fault| blame(self.path(), fault))
     }
 
     pub fn read(&self, key: &Key) -> Result<Option<Vec<u8>>, Error> {
@@ -134,6 +154,16 @@ impl Generation {
 
     pub fn scan(&self, start: Bound<&Key>, last: &Key, room: Room) -> Result<Rows, Error> {
         guarded(|| self.engine.scan(start, last, room)).map_err(|fault| blame(self.path(), fault))
+    }
+
+    /// What of it on the disk has nothing to do with how much it holds.
+    pub fn fixed_bytes(&self) -> Result<u64, Error> {
+        self.engine.fixed_bytes().map_err(|fault| blame(self.path(), fault))
+    }
+
+    /// Bytes of rows, about, for which room on the disk is taken later.
+    pub fn waiting_bytes(&self) -> u64 {
+        self.engine.waiting_bytes()
     }
 
     /// Puts another engine around the one there is.
@@ -156,20 +186,28 @@ impl Generation {
 pub(super) struct Make {
     pub kind: EngineKind,
     pub cache_bytes: u64,
+    pub front: front::Bounds,
 }
 
 impl Make {
     fn create(self, path: &Path) -> Result<Box<dyn Engine>, Fault> {
-        Ok(match self.kind {
+        let engine: Box<dyn Engine> = match self.kind {
             EngineKind::Sled => Box::new(SledEngine::create(path, self.cache_bytes)?),
             EngineKind::Redb => Box::new(RedbEngine::create(path, self.cache_bytes)?),
-        })
+        };
+        Ok(Box::new(Fronted::create(engine, path, self.front)?))
     }
 
-    fn open(self, path: &Path) -> Result<Box<dyn Engine>, Fault> {
-        Ok(match self.kind {
+    fn open(self, path: &Path, is_fronted: bool) -> Result<Box<dyn Engine>, Fault> {
+        // First, so that the engine changes nothing if it is damaged.
+        let log = is_fronted.then(|| front::read(path)).transpose()?;
+        let engine: Box<dyn Engine> = match self.kind {
             EngineKind::Sled => Box::new(SledEngine::open(path, self.cache_bytes)?),
             EngineKind::Redb => Box::new(RedbEngine::open(path, self.cache_bytes)?),
+        };
+        Ok(match log {
+            Some(log) => Box::new(Fronted::open(engine, log, path, self.front)?),
+            None => engine,
         })
     }
 }

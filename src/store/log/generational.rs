@@ -26,6 +26,8 @@ pub(super) struct Generational {
     /// The generation that holds; `None` once closed. Replaced only under the writer's lock.
     current: RwLock<Option<Arc<Generation>>>,
     writer: Mutex<Writer>,
+    /// The writer's, after the last append: whoever asks for it waits for no commit.
+    counted: Mutex<Tally>,
     /// Held by the one compaction.
     pub(super) compacting: Mutex<()>,
     /// Held by the one copy, which goes on beside a compaction.
@@ -51,6 +53,7 @@ impl Generational {
             make,
             current: RwLock::new(Some(Arc::new(generation))),
             writer: Mutex::new(Writer { tally, mark, broken: None, touched: None, lacking: None }),
+            counted: Mutex::new(tally),
             compacting: Mutex::new(()),
             copying: Mutex::new(()),
         }
@@ -71,6 +74,10 @@ impl Generational {
     ) -> Option<Arc<Generation>> {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         std::mem::replace(&mut current, next)
+    }
+
+    fn counted(&self) -> MutexGuard<'_, Tally> {
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The right to write, whatever the state.
@@ -135,6 +142,7 @@ impl Log for Generational {
             return Ok(());
         }
         let written = writer.append(&generation, batch);
+        *self.counted() = writer.tally;
         written.inspect_err(|error| writer.broken = Some(error.to_string()))
     }
 
@@ -168,11 +176,15 @@ impl Log for Generational {
     }
 
     fn stats(&self) -> Result<Stats, Error> {
-        self.current()?;
-        let Tally { appends, rows, live_bytes, .. } = self.lock_writer().tally;
+        let front_bytes = self.current()?.fixed_bytes()?;
+        let Tally { appends, rows, live_bytes, .. } = *self.counted();
         let disk_bytes = files::disk_bytes(&self.dir)
             .map_err(|error| Error::Failed { path: self.dir.clone(), detail: error.to_string() })?;
-        Ok(Stats { disk_bytes, live_bytes, rows, appends })
+        Ok(Stats { disk_bytes, front_bytes, live_bytes, rows, appends })
+    }
+
+    fn waiting_bytes(&self) -> u64 {
+        self.current().map_or(0, |generation| generation.waiting_bytes())
     }
 
     fn compact(&self, progress: &mut dyn FnMut(Progress) -> ControlFlow<()>) -> Result<Compacted, Error> {
@@ -201,9 +213,17 @@ impl Log for Generational {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
     use super::super::engine::{Engine, EngineKind, Fault, Rows};
     use super::super::files::DirLock;
+    use super::super::opening::Options;
     use super::*;
+
+    /// How long an answer may take before the test has failed.
+    const PATIENCE: Duration = Duration::from_secs(60);
 
     /// An engine whose third commit fails after it was carried out, as a failed sync does.
     struct Failing {
@@ -231,9 +251,62 @@ mod tests {
             self.inner.scan(start, last, room)
         }
 
+        fn edge(&self, first: &Key, last: &Key) -> Result<Option<Key>, Fault> {
+            self.inner.edge(first, last)
+        }
+
         fn close(self: Box<Self>) -> Result<(), Fault> {
             self.inner.close()
         }
+    }
+
+    /// An engine whose commit of an event waits to be let on.
+    struct Standing {
+        inner: Box<dyn Engine>,
+        stands: mpsc::SyncSender<()>,
+        goes_on: Mutex<mpsc::Receiver<()>>,
+    }
+
+    impl Engine for Standing {
+        fn commit(&self, change: &Change<'_>) -> Result<(), Fault> {
+            self.stands.send(()).unwrap();
+            self.goes_on.lock().unwrap().recv().unwrap();
+            self.inner.commit(change)
+        }
+
+        fn read(&self, key: &Key) -> Result<Option<Vec<u8>>, Fault> {
+            self.inner.read(key)
+        }
+
+        fn held(&self, keys: &BTreeSet<Key>) -> Result<Vec<(Key, usize)>, Fault> {
+            self.inner.held(keys)
+        }
+
+        fn scan(&self, start: Bound<&Key>, last: &Key, room: Room) -> Result<Rows, Fault> {
+            self.inner.scan(start, last, room)
+        }
+
+        fn edge(&self, first: &Key, last: &Key) -> Result<Option<Key>, Fault> {
+            self.inner.edge(first, last)
+        }
+
+        fn close(self: Box<Self>) -> Result<(), Fault> {
+            self.inner.close()
+        }
+    }
+
+    /// A log that is empty, over another engine.
+    fn log_over(
+        dir: &Path,
+        kind: EngineKind,
+        wrap: impl FnOnce(Box<dyn Engine>) -> Box<dyn Engine>,
+    ) -> Generational {
+        let lock = Arc::new(DirLock::take(dir).unwrap().unwrap());
+        let make = Options { cache_bytes: 1 << 20, ..Options::default() }.make(kind);
+        let generation = Generation::create(dir, 1, make, lock).unwrap().over(wrap);
+        // Otherwise its commits are poured.
+        generation.hold();
+        Generational::new(dir, make, generation, Tally::default(), Mark::open(dir).unwrap())
     }
 
     fn put(log: &dyn Log, commit: u64) -> Result<(), Error> {
@@ -246,13 +319,7 @@ mod tests {
     fn nothing_is_appended_after_a_failed_append() {
         for kind in EngineKind::ALL {
             let dir = tempfile::tempdir().unwrap();
-            let lock = Arc::new(DirLock::take(dir.path()).unwrap().unwrap());
-            let make = Make { kind, cache_bytes: 1 << 20 };
-            let generation = Generation::create(dir.path(), 1, make, lock)
-                .unwrap()
-                .over(|inner| Box::new(Failing { inner, commits: Mutex::new(0) }));
-            let mark = Mark::open(dir.path()).unwrap();
-            let log = Generational::new(dir.path(), make, generation, Tally::default(), mark);
+            let log = log_over(dir.path(), kind, |inner| Box::new(Failing { inner, commits: Mutex::new(0) }));
             put(&log, 1).unwrap();
             put(&log, 2).unwrap();
             let failed = put(&log, 3).unwrap_err();
@@ -267,5 +334,26 @@ mod tests {
             assert_eq!(log.read(RowId::first(Space::Events, 4)).unwrap(), None);
             assert_eq!(Mark::open(dir.path()).unwrap().read(), 2);
         }
+    }
+
+    #[test]
+    fn what_there_is_is_told_while_a_commit_stands() {
+        let dir = tempfile::tempdir().unwrap();
+        let (stands, stood) = mpsc::sync_channel(0);
+        let (go_on, goes_on) = mpsc::sync_channel(0);
+        let goes_on = Mutex::new(goes_on);
+        let log =
+            log_over(dir.path(), EngineKind::Redb, |inner| Box::new(Standing { inner, stands, goes_on }));
+        let (tell, told) = mpsc::channel();
+        let told = thread::scope(|threads| {
+            threads.spawn(|| put(&log, 1).unwrap());
+            stood.recv().unwrap();
+            threads.spawn(|| tell.send(log.stats().unwrap().appends).unwrap());
+            let told = told.recv_timeout(PATIENCE);
+            go_on.send(()).unwrap();
+            told
+        });
+        assert_eq!(told, Ok(0), "it does not wait for the commit");
+        assert_eq!(log.stats().unwrap().appends, 1);
     }
 }

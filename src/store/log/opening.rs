@@ -16,7 +16,7 @@ use super::generation::{self, Generation, Make};
 use super::generational::Generational;
 use super::mark::Mark;
 use super::tally::Tally;
-use super::{Error, Log};
+use super::{Error, Log, front};
 use crate::store::folder;
 
 /// What an engine may use.
@@ -24,23 +24,31 @@ use crate::store::folder;
 pub struct Options {
     /// The engine's page cache. sled's memory grows to several times this.
     pub cache_bytes: u64,
+    /// The log in front of it.
+    pub front: front::Bounds,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { cache_bytes: 48 * 1024 * 1024 }
+        Self { cache_bytes: 48 * 1024 * 1024, front: front::Bounds::default() }
+    }
+}
+
+impl Options {
+    pub(super) fn make(self, kind: EngineKind) -> Make {
+        Make { kind, cache_bytes: self.cache_bytes, front: self.front }
     }
 }
 
 /// Opens the store in `dir`, or makes one there if nothing is.
 pub fn open(dir: &Path, engine: EngineKind, options: Options) -> Result<Box<dyn Log>, Error> {
-    let make = Make { kind: engine, cache_bytes: options.cache_bytes };
+    let make = options.make(engine);
     folder::make(dir).map_err(|error| failed(dir, &error))?;
     let lock = DirLock::take(dir).map_err(|error| failed(dir, &error))?;
     let lock = Arc::new(lock.ok_or_else(|| Error::Locked { path: dir.to_path_buf() })?);
     let mark = Mark::open(dir).map_err(|error| failed(dir, &error))?;
     let (generation, tally) = match read_format(dir, engine)? {
-        Some(found) if found.generation > 0 => reopen(dir, found.generation, make, lock, &mark)?,
+        Some(found) if found.generation > 0 => reopen(dir, found, make, lock, &mark)?,
         _ => create(dir, make, lock, &mark)?,
     };
     Ok(Box::new(Generational::new(dir, make, generation, tally, mark)))
@@ -87,40 +95,48 @@ fn read_format(dir: &Path, engine: EngineKind) -> Result<Option<Format>, Error> 
 }
 
 fn create(dir: &Path, make: Make, lock: Arc<DirLock>, mark: &Mark) -> Result<(Generation, Tally), Error> {
-    let write_format = |generation| {
-        let format = Format::new(make.kind, generation);
-        format.stage(dir).and_then(|()| format::publish(dir)).map_err(|error| failed(dir, &error))
-    };
     if mark.read() > 0 {
         return Err(damaged(dir, "the mark says rows were acknowledged, but no generation holds them"));
     }
-    write_format(0)?;
+    write_format(dir, make.kind, 0)?;
     remove_leftovers(dir, 0).map_err(|error| failed(dir, &error))?;
     let generation = Generation::create(dir, 1, make, lock)?;
     // Before it is published: a failure then leaves both outcomes one that opens.
     generation.hold();
-    write_format(1)?;
+    write_format(dir, make.kind, 1)?;
     Ok((generation, Tally::default()))
 }
 
 fn reopen(
     dir: &Path,
-    number: u64,
+    found: Format,
     make: Make,
     lock: Arc<DirLock>,
     mark: &Mark,
 ) -> Result<(Generation, Tally), Error> {
+    let number = found.generation;
     // A killed process may have named this generation and not synced the name: without it the old one counts,
     // so that one must be whole until the name is on the disk.
     folder::sync(dir).map_err(|error| failed(dir, &error))?;
-    let (generation, tally) = Generation::open(dir, number, make, lock)?;
+    let (generation, tally) = Generation::open(dir, number, make, found.is_fronted(), lock)?;
     let acknowledged = mark.read();
     if tally.appends < acknowledged {
         let detail = format!("{acknowledged} batches were acknowledged, {} are there", tally.appends);
         return Err(damaged(generation.path(), &detail));
     }
     remove_leftovers(dir, number).map_err(|error| failed(dir, &error))?;
+    if found.is_fronted() {
+        return Ok((generation, tally));
+    }
+    let generation = generation.fronted(make)?;
+    // Before the first commit, which the version that made the store would not find.
+    write_format(dir, make.kind, number)?;
     Ok((generation, tally))
+}
+
+fn write_format(dir: &Path, kind: EngineKind, generation: u64) -> Result<(), Error> {
+    let format = Format::new(kind, generation);
+    format.stage(dir).and_then(|()| format::publish(dir)).map_err(|error| failed(dir, &error))
 }
 
 /// Removes what a crash in a compaction or in the creation left: every generation but `held`.

@@ -120,6 +120,12 @@ impl Engine for RedbEngine {
         Ok(rows)
     }
 
+    fn edge(&self, first: &Key, last: &Key) -> Result<Option<Key>, Fault> {
+        let table = self.table()?;
+        let found = table.range::<&Key>(first..=last).map_err(fault)?.next_back();
+        found.map_or(Ok(None), |row| Ok(Some(*row.map_err(fault)?.0.value())))
+    }
+
     fn close(self: Box<Self>) -> Result<(), Fault> {
         self.db.close().map_err(fault)
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::engine::EngineKind;
 use super::files::DirLock;
 use super::format::{self, Format};
-use super::generation::{Generation, Make};
+use super::generation::Generation;
 use super::mark::Mark;
 use super::opening::{self, Options};
 use super::row::{Change, Key};
@@ -36,8 +36,7 @@ pub fn restore_rows(dir: &Path, engine: EngineKind, from: &Path) -> Result<Stats
         let detail = format!("a store of {engine} is there");
         return Err(Error::Failed { path: dir.to_owned(), detail });
     }
-    let make = Make { kind: engine, cache_bytes: Options::default().cache_bytes };
-    let target = Generation::create(dir, 1, make, lock)?;
+    let target = Generation::create(dir, 1, Options::default().make(engine), lock)?;
     let tally = pour(&mut reader, &target)?;
     match target.count()? {
         counted if counted.same_rows(&tally) => {}

@@ -11,7 +11,6 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::engine::EngineKind;
-use super::format::LAYOUT;
 use super::row::{Change, Key, ROW_BYTES_MAX, RowId};
 use super::tally::Tally;
 use super::{Error, Stats};
@@ -20,6 +19,8 @@ use super::{Error, Stats};
 const MAGIC: &[u8] = b"camino rows\n";
 /// The version of what follows them.
 const VERSION: u32 = 1;
+/// The version of what is in the rows. How a store keeps them is its own business.
+const LAYOUT: u32 = 2;
 /// Before the content of a frame: its length and the checksum.
 const PREFIX_BYTES: usize = 8;
 /// A frame's longest content: its kind, a key, a row.
@@ -271,7 +272,7 @@ pub fn read_rows(path: &Path, visit: &mut dyn FnMut(RowId, Option<&[u8]>)) -> Re
 
 fn stats(tally: Tally, disk_bytes: u64) -> Stats {
     let Tally { appends, rows, live_bytes, .. } = tally;
-    Stats { disk_bytes, live_bytes, rows, appends }
+    Stats { disk_bytes, front_bytes: 0, live_bytes, rows, appends }
 }
 
 fn failed(path: &Path, error: &io::Error) -> Error {

@@ -1,6 +1,6 @@
 //! How much room the disk has, and what may still be written.
 //!
-//! Below `free_bytes_min` no event is taken in; what frees space goes on. Below a quarter of it nothing
+//! Below `free_bytes_min`, and what is yet to go down to the engine, no event is taken in; what frees space goes on. Below a quarter of it nothing
 //! but removals is written. Compaction needs room for the copy beside the original.
 
 use std::ops::ControlFlow;
@@ -13,6 +13,9 @@ use crate::store::log::should_compact;
 const LOOK_HOLDS: Duration = Duration::from_millis(100);
 /// Above the minimum by this much: more than is written while a look holds.
 const FAR_BYTES: u64 = 256 << 20;
+
+/// What the engine takes for a byte of rows, about, when they come in masses.
+const WAITING_FACTOR: u64 = 3;
 
 /// What may be written.
 #[derive(Debug)]
@@ -41,9 +44,12 @@ impl From<Full> for Error {
 impl Shared {
     pub(super) fn room(&self) -> Room {
         let min_bytes = self.options.free_bytes_min;
-        match self.free_bytes_lately() {
-            Some(free_bytes) if free_bytes < min_bytes / 4 => Room::None(Full { free_bytes, min_bytes }),
-            Some(free_bytes) if free_bytes < min_bytes => Room::Little(Full { free_bytes, min_bytes }),
+        let free_bytes = self.free_bytes_lately();
+        // What waits to be brought down to the engine takes its room later, when settles and removals must still go.
+        let waiting_bytes = || self.log.waiting_bytes().saturating_mul(WAITING_FACTOR);
+        match free_bytes.map(|free_bytes| (free_bytes, free_bytes.saturating_sub(waiting_bytes()))) {
+            Some((free_bytes, _)) if free_bytes < min_bytes / 4 => Room::None(Full { free_bytes, min_bytes }),
+            Some((_, free_bytes)) if free_bytes < min_bytes => Room::Little(Full { free_bytes, min_bytes }),
             _ => Room::Enough,
         }
     }

@@ -20,7 +20,7 @@ mod room;
 
 const T0: Millis = Millis(1_776_340_800_000);
 /// Enough, but not so much that a look at the disk would hold for a while.
-const ROOM: u64 = 1 << 20;
+const ROOM: u64 = 128 << 20;
 
 struct Bench {
     dir: tempfile::TempDir,

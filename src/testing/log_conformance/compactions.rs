@@ -253,7 +253,7 @@ pub fn churn_stays_within_the_bound(kind: EngineKind) {
         log.append(&batch).expect("an append");
         let stats = log.stats().expect("stats");
         let limit = bound.disk_bytes_min.max(bound.live_factor * stats.live_bytes);
-        assert!(stats.disk_bytes < limit + (4 << 20), "{stats:?} at commit {commit}");
+        assert!(stats.disk_bytes - stats.front_bytes < limit + (4 << 20), "{stats:?} at commit {commit}");
         if should_compact(&stats, &bound) {
             let compacted = log.compact(&mut |_| ControlFlow::Continue(())).expect("a compaction");
             assert!(!should_compact(&compacted.after, &bound), "{compacted:?} is still too large");

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::ops::ControlFlow;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -81,7 +82,7 @@ pub fn another_layout_is_refused(kind: EngineKind) {
     drop(bench.open());
     let format = bench.dir().join("format");
     let text = fs::read_to_string(&format).expect("a format file");
-    fs::write(&format, text.replace("layout 2", "layout 7")).expect("a written file");
+    fs::write(&format, text.replace("layout 3", "layout 7")).expect("a written file");
     assert!(matches!(refusal(&bench), Error::Format { found, .. } if found.contains("layout 7")));
 }
 
@@ -91,10 +92,11 @@ pub fn a_missing_piece_is_damage_and_nothing_is_touched(kind: EngineKind) {
     let log = bench.open();
     put(&*log, Space::Events, 1, &bytes(1, 50_000));
     drop(log);
-    let pieces: Vec<PathBuf> = match kind {
+    let mut pieces: Vec<PathBuf> = match kind {
         EngineKind::Sled => vec!["format".into(), "g0001/db".into(), "g0001/conf".into()],
         EngineKind::Redb => vec!["format".into(), "g0001/rows.redb".into()],
     };
+    pieces.extend(["g0001/front.a".into(), "g0001/front.b".into()]);
     let mut images = vec![bench.crash_image("whole generation")];
     fs::remove_dir_all(images[0].join("g0001")).expect("a removed directory");
     for (number, piece) in pieces.iter().enumerate() {
@@ -149,21 +151,47 @@ pub fn flipped_bytes_never_lose_rows_silently(kind: EngineKind) {
     let wanted = contents(&*log);
     let whole = bench.crash_image("whole");
     drop(log);
-    let (file, size) = files(&whole.join("g0001"))
-        .into_iter()
-        .map(|(path, bytes)| (path, bytes.len() as u64))
-        .max_by_key(|(_, size)| *size)
-        .expect("the engine's file");
-    let file = file.strip_prefix(&whole).expect("a file of the store").to_path_buf();
-    for part in 0..12 {
-        let image = bench.root.path().join(format!("image{part}"));
-        super::copy_dir(&whole, &image);
-        let target = File::options().write(true).open(image.join(&file)).expect("the engine's file");
-        target.write_all_at(&bytes(part, 64), size * part / 12 + 5).expect("a write");
-        let found = bench.open_at(&image).and_then(|log| try_contents(&*log));
-        assert!(found.as_ref().map_or(true, |rows| *rows == wanted), "part {part}: rows were lost");
-        fs::remove_dir_all(&image).expect("a removed directory");
+    let mut parts = 0;
+    for (file, content) in files(&whole.join("g0001")).iter().filter(|(_, content)| content.len() > 16_384) {
+        let (file, size) = (file.strip_prefix(&whole).expect("a file of the store"), content.len() as u64);
+        for part in 0..12 {
+            parts += 1;
+            let image = bench.root.path().join(format!("image{parts}"));
+            super::copy_dir(&whole, &image);
+            let target = File::options().write(true).open(image.join(file)).expect("a file");
+            target.write_all_at(&bytes(part, 64), size * part / 12 + 5).expect("a write");
+            let found = bench.open_at(&image).and_then(|log| try_contents(&*log));
+            let is_whole = found.as_ref().map_or(true, |rows| *rows == wanted);
+            assert!(is_whole, "{} part {part}: rows were lost", file.display());
+            fs::remove_dir_all(&image).expect("a removed directory");
+        }
     }
+    assert!(parts >= 36, "the engine's file and both of the log in front: {parts}");
+}
+
+/// A store of the layout before, which had no log in front, is taken over; also if that was tried before.
+pub fn a_store_of_the_layout_before_is_taken_over(kind: EngineKind) {
+    let bench = Bench::new(kind);
+    let log = bench.open();
+    for commit in 0..30 {
+        put(&*log, Space::Events, commit, &bytes(commit, 20_000));
+    }
+    let wanted = contents(&*log);
+    // Everything goes into the new generation's engine.
+    assert!(log.compact(&mut |_| ControlFlow::Continue(())).expect("a compaction").switched);
+    drop(log);
+    let format = bench.dir().join("format");
+    let text = fs::read_to_string(&format).expect("a format file");
+    fs::write(&format, text.replace("layout 3", "layout 2")).expect("a written file");
+    fs::remove_file(bench.dir().join("g0002/front.a")).expect("a removed file");
+    fs::write(bench.dir().join("g0002/front.b"), b"half").expect("a written file");
+    let log = bench.open();
+    assert!(contents(&*log) == wanted);
+    assert_eq!(fs::read_to_string(&format).expect("a format file"), text);
+    put(&*log, Space::Events, 100, b"later");
+    let wanted = contents(&*log);
+    drop(log);
+    assert!(contents(&*bench.open()) == wanted);
 }
 
 /// An engine that comes back with less than was acknowledged is damaged.
