@@ -14,6 +14,9 @@ use super::subscriber::Subscriber;
 
 /// How long a connection waits for a lock; there is one writer, so this is never reached in peace.
 const BUSY: Duration = Duration::from_secs(10);
+/// Pages of 4 KiB in the write-ahead log before they go into the file. A page that is written again and again goes
+/// there once; sqlite's own 1,000 are a fifth of a second at 1,000 events/s.
+const CHECKPOINT_PAGES: u32 = 8_000;
 /// Statements kept ready.
 const STATEMENTS_MAX: usize = 256;
 
@@ -32,6 +35,7 @@ pub(super) fn open(
     file.pragma_update(None, "synchronous", if durable { "FULL" } else { "OFF" }).map_err(failed)?;
     file.pragma_update(None, "journal_size_limit", 64 << 20).map_err(failed)?;
     file.pragma_update(None, "cache_size", -65_536).map_err(failed)?;
+    file.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES).map_err(failed)?;
     let tables: i64 =
         file.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0)).map_err(failed)?;
     let pragma =

@@ -123,6 +123,8 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, Error> {
     db.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
     db.pragma_update(None, "journal_size_limit", 64 << 20).map_err(failed)?;
     db.pragma_update(None, "cache_size", -16_384).map_err(failed)?;
+    // A page that is written again and again goes from the write-ahead log into the file once.
+    db.pragma_update(None, "wal_autocheckpoint", 8_000).map_err(failed)?;
     let tables: i64 =
         db.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0)).map_err(failed)?;
     if tables == 0 {
