@@ -128,7 +128,7 @@ fn delivered(visit: &Visit, delivery: &DeliveryRow, attempts: &[AttemptRow]) -> 
             a href={ "/endpoints/" (segment(&delivery.receiver)) } { (delivery.receiver) } " "
             (view::state(visit.lang, delivery.state.as_str()))
         }
-        p {
+        p.sentence {
             @if let Some(at) = delivery.delivered_at { (visit.t(T::DeliveredAt)) " " (view::time(visit.now, at)) ". " }
             @if let Some(reason) = reason { (visit.lang.word(reason)) ". " }
             @if let Some(at) = delivery.next_attempt_at { (visit.t(T::WaitsUntil)) " " (view::time(visit.now, at)) ". " }

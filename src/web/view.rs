@@ -174,7 +174,7 @@ pub(super) fn trouble(visit: Option<&Visit>, lang: Lang, problem: &Problem) -> H
     let (named, mend) = lang.problem(problem.code());
     let said = html! {
         p.lead { (named) }
-        p { (problem.detail()) }
+        p.sentence { (problem.detail()) }
         p.muted { (problem.status().as_u16()) " · " code { (problem.code().as_str()) } " · " (mend) }
         p { a href="/" { (lang.t(T::BackToOverview)) } }
     };
