@@ -17,6 +17,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::form::{Fields, TOKEN};
+use super::sent::Unchanged;
 use super::session::same;
 use super::text::Lang;
 use super::visit::{Trouble, Visit};
@@ -124,7 +125,8 @@ async fn taken(web: &Web, sender: Option<&Visit>, request: Request, next: Next) 
     let sent = Arc::clone(&web.sent);
     let change = async move {
         let response = next.run(Request::from_parts(parts, Body::empty())).await;
-        if response.extensions().get::<Problem>().is_some() {
+        let said = response.extensions();
+        if said.get::<Problem>().is_some() || said.get::<Unchanged>().is_some() {
             sent.give_back(&token);
         }
         response

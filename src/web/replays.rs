@@ -1,10 +1,12 @@
 //! `/replays`: many deliveries made again. First they are counted, then a person says yes.
 
+use axum::Extension;
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 
 use super::form::Fields;
+use super::sent::Unchanged;
 use super::text::Text as T;
 use super::view::table::{Column, facts, table};
 use super::view::{self, Html, choice, field, number};
@@ -131,7 +133,7 @@ pub(super) async fn begin(visit: Visit, fields: Fields) -> Result<Response, Prob
     }
     let counted = replays::count(ops, &asked, None).await?;
     let lead = if seen.is_some() { T::CountedMore } else { T::CountedLead };
-    Ok(confirm(&visit, &fields, &asked, counted, lead).into_response())
+    Ok((Extension(Unchanged), confirm(&visit, &fields, &asked, counted, lead)).into_response())
 }
 
 /// What the page showed that this form comes from.

@@ -17,6 +17,10 @@ const SENT_MAX: usize = 10_000;
 /// Between the session's token and the form's; in no token by itself.
 const JOINT: char = '.';
 
+/// On an answer: the form has changed nothing, so it may be sent again, as a browser does when the page is reloaded.
+#[derive(Clone, Copy)]
+pub(super) struct Unchanged;
+
 /// A token for one form of `session`.
 pub(super) fn token(session: &Session, entropy: &dyn Entropy) -> String {
     format!("{}{JOINT}{}", session.token, random(entropy))

@@ -169,6 +169,18 @@ async fn what_was_refused_may_be_sent_again() {
 }
 
 #[tokio::test]
+async fn a_count_changes_nothing_and_may_be_reloaded() {
+    let app = Setup::new().start().await;
+    let browser = app.signed_in().await;
+    let token = token(&browser.page("/replays").await);
+    for _ in 0..2 {
+        let counted = browser.send("/replays", &[("token", &token), ("state", "delivered")], &[]).await;
+        assert_eq!(counted.status, 200);
+        assert!(!counted.text().contains("Sent already"), "{}", counted.text());
+    }
+}
+
+#[tokio::test]
 async fn a_quarantined_event_that_cannot_be_routed_says_so() {
     let app = Setup::new().start().await;
     app.send(&app.draft(1, "caracol", "payment.compleeted", "{}")).await.taken(202);
