@@ -64,6 +64,9 @@ async fn a_dead_letter_is_retried_and_arrives() {
     assert!(page.contains("retried or dismissed already"), "{page}");
 }
 
+/// A count goes as far as the journal says that it has come, and it says so a moment after it shows it.
+const LAG: &str = "camino_journal_lag_events";
+
 /// Says yes to what `page` has counted.
 async fn confirm(browser: &Browser<'_>, page: &str, asked: &[(&str, &str)]) -> Answered {
     let shown = ["token", "matched", "below"].map(|name| (name, value(page, name)));
@@ -79,6 +82,7 @@ async fn a_replay_is_counted_before_it_begins() {
     app.send(&app.payment(1)).await.taken(202);
     app.send(&app.payment(2)).await.taken(202);
     app.desk().until_items("/v1/dead-letters", 2).await;
+    app.until(LAG, 0).await;
     let browser = app.signed_in().await;
     let asked = [("state", "dead"), ("receiver", "mancha")];
     let counted = browser.submit("/replays", &asked).await;
@@ -108,6 +112,7 @@ async fn a_replay_of_more_than_was_counted_is_counted_again() {
     browser.submit("/endpoints/mancha/pause", &[]).await;
     app.send(&app.payment(2)).await.taken(202);
     app.desk().until_items("/v1/events", 2).await;
+    app.until(LAG, 0).await;
     let asked = [("state", "delivered"), ("receiver", "mancha")];
     let counted = browser.submit("/replays", &asked).await.text();
     assert!(counted.contains("<strong>1</strong>"), "{counted}");
@@ -128,6 +133,7 @@ async fn a_form_is_carried_out_once_however_often_it_is_sent() {
     let app = Setup::new().receiver("mancha", &receiver).start().await;
     app.send(&app.payment(1)).await.taken(202);
     let delivered = app.desk().until_items("/v1/deliveries?state=delivered", 1).await;
+    app.until(LAG, 0).await;
     let retry = format!("/deliveries/{}/retry", delivered[0]["deliveryId"].as_str().unwrap());
     let browser = app.signed_in().await;
     let counted = browser.submit("/replays", &[("state", "delivered")]).await.text();
