@@ -77,7 +77,7 @@ enum Verb {
     Restore(restore::Args),
     /// Look a store over while no broker uses it.
     Doctor(doctor::Args),
-    /// See it work: a broker, five receivers and three events, all on this machine.
+    /// See it work: a broker, seven receivers and four events, all on this machine.
     Demo(demo::Args),
     /// Measure it on this machine, beside the same load with nothing between.
     Bench(bench::Args),

@@ -158,7 +158,7 @@ fn refused(status: u16, problem: &Value) -> Failure {
     let what = format!("the broker answered {status} {}: {}", word("code"), word("detail"));
     let mend = match status {
         400 => "mend what it names; `--help` says what there is",
-        401 => "--key takes a key; `camino keys create` makes one",
+        401 => "--key takes a valid one; the first is CAMINO_ADMIN_KEY, or admin.key in the broker's store",
         403 => "--key takes a key with the scope that this needs",
         404 => "is it written right, and is this the broker that has it?",
         409 => "look at how it stands now, and ask again if it is still wanted",
@@ -175,7 +175,7 @@ fn administrators(settings: &Config) -> Result<String, Failure> {
     }
     let path = settings.store.path.join(crate::store::control::admin_file::FILE);
     std::fs::read_to_string(&path).map_err(|error| {
-        let mend = "give one with --key, or --config with the file the broker was started with";
+        let mend = "give one with --key, or the config and the variables that the broker was started with";
         Failure::new(format!("there is no key to ask with: {}: {error}", path.display()), mend)
     })
 }

@@ -26,7 +26,7 @@ fn help_names_every_verb() {
       backup       Copy the store of a running broker into a folder of its host
       restore      Put a backup back into an empty store
       doctor       Look a store over while no broker uses it
-      demo         See it work: a broker, five receivers and three events, all on this machine
+      demo         See it work: a broker, seven receivers and four events, all on this machine
       bench        Measure it on this machine, beside the same load with nothing between
       send         Sign an event and post it to a broker
       verify       Say whether a request proves where it comes from, and if not, why
