@@ -78,8 +78,10 @@ impl Subscriber for Organizations {
         let app = event.source.as_str();
         let told = event.text(&["tenantId", "tenant_id"]).map(std::borrow::Cow::into_owned);
         let tenants: Vec<&str> = event.tenant.into_iter().chain(told.as_deref()).collect();
-        let canonical = canonical(work.tx, app, event.organization.trim(), &tenants)?;
-        make_known(work, &canonical, true)?;
+        let (canonical, is_known) = canonical(work.tx, app, event.organization.trim(), &tenants)?;
+        if !is_known {
+            make_known(work, &canonical, true)?;
+        }
         for tenant in tenants.into_iter().filter(|tenant| *tenant != canonical && canonical != UNASSIGNED) {
             bind(work, (app, tenant), &canonical, SEEN)?;
         }
@@ -91,23 +93,26 @@ impl Subscriber for Organizations {
     }
 }
 
-/// The organization that the app means.
-fn canonical(file: &Connection, app: &str, named: &str, tenants: &[&str]) -> rusqlite::Result<String> {
+/// The organization that the app means, and whether it is known for sure.
+fn canonical(
+    file: &Connection,
+    app: &str,
+    named: &str,
+    tenants: &[&str],
+) -> rusqlite::Result<(String, bool)> {
     if named.is_empty() {
         for tenant in tenants {
             if let Some(bound) = bound(file, app, tenant)? {
-                return Ok(bound);
+                return Ok((bound, false));
             }
         }
-        return Ok(UNASSIGNED.to_owned());
+        return Ok((UNASSIGNED.to_owned(), false));
+    }
+    if is_known(file, named)? {
+        return Ok((named.to_owned(), true));
     }
     // Some apps put their own tenant's name where the canonical one belongs.
-    if !is_known(file, named)?
-        && let Some(bound) = bound(file, app, named)?
-    {
-        return Ok(bound);
-    }
-    Ok(named.to_owned())
+    Ok((bound(file, app, named)?.unwrap_or_else(|| named.to_owned()), false))
 }
 
 fn is_known(file: &Connection, organization: &str) -> rusqlite::Result<bool> {

@@ -17,6 +17,9 @@ use crate::hub::{Event, Trouble, Work};
 /// Events whose person the other apps are told of as a new customer: those that only the hub gets.
 const ANNOUNCED: [&str; 3] = ["customer.identified", "owner.registered", "investor.created"];
 
+/// The kind of keys that are an app's own, and nobody's words.
+const EXTERNAL: &str = "external";
+
 /// What is kept of a contact.
 struct Row {
     n: i64,
@@ -37,29 +40,12 @@ pub(super) fn take(work: &mut Work<'_>, event: &Event<'_>, party: &Party) -> Res
         }
     }
     let at = event.at.0.cast_signed();
-    let is_new = found.is_empty();
-    let id = match found.first() {
-        Some(id) => id.clone(),
-        None => make(work, party, at)?,
-    };
+    let Some(id) = found.first().cloned() else { return make(work, event, party, at).map(Some) };
     for other in &found[..].get(1..).unwrap_or_default().to_vec() {
         duplicates::propose(work, &id, other, "keys of both came in one event", event.event_id.as_str())?;
     }
-    for (kind, value) in &missing {
-        let sql = "INSERT INTO contact_keys (organization, kind, value, contact) VALUES (?1, ?2, ?3, ?4)";
-        work.tx.prepare_cached(sql)?.execute([work.organization(), kind, value, &id])?;
-    }
+    give(work, &id, &missing)?;
     update(work, &id, party, at, !missing.is_empty())?;
-    if is_new {
-        namesakes(work, event, &id, party)?;
-        if ANNOUNCED.contains(&event.event_type.as_str()) {
-            let data = json!({
-                "customerId": id, "name": party.name, "email": party.email, "phone": party.phone,
-                "rfc": party.rfc, "originSource": event.source,
-            });
-            work.emit("customer.created", &data)?;
-        }
-    }
     Ok(Some(id))
 }
 
@@ -70,17 +56,59 @@ fn owner(work: &Work<'_>, kind: &str, value: &str) -> rusqlite::Result<Option<St
     work.tx.prepare_cached(sql)?.query_row(key, |row| row.get(0)).optional()
 }
 
-fn make(work: &Work<'_>, party: &Party, at: i64) -> rusqlite::Result<String> {
-    let surest = party.keys().next().map_or("", |(_, value)| value);
+/// Makes the contact of `party`, whose keys nobody has.
+fn make(work: &mut Work<'_>, event: &Event<'_>, party: &Party, at: i64) -> Result<String, Trouble> {
+    let keys: Vec<_> = party.keys().collect();
+    let surest = keys.first().map_or("", |(_, value)| value);
     let id = format!("con_{}", work.derive(&format!("contact:{surest}")).simple());
-    let sql = "INSERT INTO contacts (id, organization, name_ms, tags, created_ms, updated_ms)
-        VALUES (?1, ?2, -1, '[]', ?3, ?3)";
-    work.tx.prepare_cached(sql)?.execute(params![id, work.organization(), at])?;
+    let tags: BTreeSet<&String> = party.tags.iter().collect();
+    let name_ms = match (&party.name, party.is_record) {
+        (Some(_), true) => at,
+        // What is only mentioned gives way to the first record.
+        (Some(_), false) => 0,
+        (None, _) => -1,
+    };
+    let sql = "INSERT INTO contacts (id, organization, name, name_ms, folded, tags, created_ms, updated_ms)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)";
+    work.tx.prepare_cached(sql)?.execute(params![
+        id,
+        work.organization(),
+        party.name,
+        name_ms,
+        party.name.as_deref().and_then(fold::full_name),
+        json!(tags).to_string(),
+        at,
+    ])?;
+    let n = work.tx.last_insert_rowid();
+    give(work, &id, &keys)?;
+    let told = keys.iter().filter(|(kind, _)| *kind != EXTERNAL).map(|(_, value)| *value);
+    let words = party.name.iter().map(String::as_str).chain(told).chain(tags.into_iter().map(String::as_str));
+    add_words(work, n, words)?;
+    namesakes(work, event, &id, party)?;
+    if ANNOUNCED.contains(&event.event_type.as_str()) {
+        let data = json!({
+            "customerId": id, "name": party.name, "email": party.email, "phone": party.phone,
+            "rfc": party.rfc, "originSource": event.source,
+        });
+        work.emit("customer.created", &data)?;
+    }
     Ok(id)
+}
+
+/// Gives a contact its keys.
+fn give(work: &Work<'_>, id: &str, keys: &[(&str, &str)]) -> rusqlite::Result<()> {
+    for (kind, value) in keys {
+        let sql = "INSERT INTO contact_keys (organization, kind, value, contact) VALUES (?1, ?2, ?3, ?4)";
+        work.tx.prepare_cached(sql)?.execute([work.organization(), kind, value, id])?;
+    }
+    Ok(())
 }
 
 /// Brings the name and tags up to date; writes nothing if nothing changes.
 fn update(work: &Work<'_>, id: &str, party: &Party, at: i64, has_new_key: bool) -> Result<(), Trouble> {
+    if party.name.is_none() && party.tags.is_empty() && !has_new_key {
+        return Ok(());
+    }
     let row = row(work, id)?;
     let renames = match (&party.name, &row.name) {
         (Some(name), Some(known)) => party.is_record && at >= row.name_ms && name != known,
@@ -118,14 +146,24 @@ fn row(work: &Work<'_>, id: &str) -> Result<Row, Trouble> {
 /// Brings the full-text index up to date with a contact.
 pub(super) fn index(work: &Work<'_>, id: &str) -> Result<(), Trouble> {
     let row = row(work, id)?;
-    let sql = "SELECT value FROM contact_keys WHERE contact = ?1 AND kind <> 'external' ORDER BY kind, value";
+    // Which kinds count is not for sqlite to say: it would prepare the statement anew for each contact.
+    let sql = "SELECT kind, value FROM contact_keys WHERE contact = ?1 ORDER BY kind, value";
     let mut keys = work.tx.prepare_cached(sql)?;
-    let keys = keys.query_map([id], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
-    let words: Vec<&str> = row.name.iter().chain(&keys).chain(&row.tags).map(String::as_str).collect();
+    let keys = keys.query_map([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let keys = keys.collect::<Result<Vec<(String, String)>, _>>()?;
+    let told = keys.iter().filter(|(kind, _)| kind != EXTERNAL).map(|(_, value)| value);
     work.tx.prepare_cached("DELETE FROM contact_words WHERE rowid = ?1")?.execute([row.n])?;
-    work.tx
-        .prepare_cached("INSERT INTO contact_words (rowid, words) VALUES (?1, ?2)")?
-        .execute(params![row.n, words.join(" ")])?;
+    add_words(work, row.n, row.name.iter().chain(told).chain(&row.tags).map(String::as_str))?;
+    Ok(())
+}
+
+/// Adds the words of the contact number `n` to the index; one of which nothing is known has none.
+fn add_words<'a>(work: &Work<'_>, n: i64, words: impl Iterator<Item = &'a str>) -> rusqlite::Result<()> {
+    let words = words.collect::<Vec<_>>().join(" ");
+    if !words.is_empty() {
+        let sql = "INSERT INTO contact_words (rowid, words) VALUES (?1, ?2)";
+        work.tx.prepare_cached(sql)?.execute(params![n, words])?;
+    }
     Ok(())
 }
 

@@ -66,13 +66,17 @@ pub(super) fn load(file: &Connection, id: &str) -> rusqlite::Result<Option<Held>
     file.prepare_cached(&sql)?.query_row([id], read).optional()
 }
 
+/// Keeps `held`. Whose it is, of which app and since when never changes, and is not written again.
 pub(super) fn save(work: &Work<'_>, held: &Held) -> Result<(), Trouble> {
     let is = &held.is;
     let next = is.next();
     let ms = |at: Millis| at.0.cast_signed();
     let sql = format!(
-        "INSERT OR REPLACE INTO subscriptions ({COLUMNS}, next_ms, timer)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)"
+        "INSERT INTO subscriptions ({COLUMNS}, next_ms, timer)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)
+         ON CONFLICT DO UPDATE SET plan = ?4, state = ?5, since_ms = ?6, told_ms = ?7, told = ?8, cycle = ?9,
+            amount_cents = ?10, currency = ?11, trial_ends_ms = ?12, period_ends_ms = ?13, grace_ends_ms = ?14,
+            restore_by_ms = ?15, ends_ms = ?16, reason = ?17, warned = ?18, next_ms = ?20, timer = ?21"
     );
     work.tx.prepare_cached(&sql)?.execute(params![
         held.id,
