@@ -15,7 +15,7 @@ pub mod reading;
 mod receivables;
 mod records;
 mod schema;
-mod timeline;
+pub(in crate::hub) mod timeline;
 
 use serde_json::Value;
 

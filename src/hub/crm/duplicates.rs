@@ -9,11 +9,10 @@ use super::{asked, contacts, timeline};
 use crate::hub::command::Command;
 use crate::hub::{Trouble, Work};
 
-/// Where contacts are referred to, all but the contacts themselves.
-const REFERENCES: [(&str, &str); 7] = [
+/// Where contacts are referred to, all but the timeline.
+const REFERENCES: [(&str, &str); 6] = [
     ("contact_keys", "contact"),
     ("papers", "contact"),
-    ("timeline", "contact"),
     ("deals", "contact"),
     ("deadlines", "contact"),
     ("receivables", "contact"),
@@ -46,9 +45,10 @@ pub(super) fn merge(work: &mut Work<'_>, command: &Command) -> Result<Value, Tro
     let (merged_name, merged_tags) = standing(work, &merged)?;
     let (surviving_name, surviving_tags) = standing(work, &surviving)?;
     for (table, column) in REFERENCES {
-        let sql = format!("UPDATE {table} SET {column} = ?2 WHERE {column} = ?1");
-        work.tx.prepare_cached(&sql)?.execute([&merged, &surviving])?;
+        let sql = format!("UPDATE {table} SET {column} = ?2 WHERE {column} = ?1 AND organization = ?3");
+        work.tx.prepare_cached(&sql)?.execute([merged.as_str(), &surviving, work.organization()])?;
     }
+    timeline::move_lines(work.tx, &merged, &surviving)?;
     let at = work.at().0.cast_signed();
     let sql = "UPDATE contacts SET merged_into = ?2, updated_ms = max(updated_ms, ?3) WHERE id = ?1";
     work.tx.prepare_cached(sql)?.execute(params![merged, surviving, at])?;

@@ -19,6 +19,7 @@ pub use lists::{
 
 pub use super::deals::{KINDS, PHASES};
 pub use super::receivables::STATUSES;
+use super::timeline::Owner;
 use crate::domain::time::Millis;
 use crate::hub::reader::{at, at_or_none, time, time_or_null};
 
@@ -221,13 +222,14 @@ pub fn timeline(
 ) -> rusqlite::Result<Option<Found<Entry>>> {
     let Some(cursor) = Cursor::read(cursor) else { return Ok(None) };
     let last: i64 = cursor.name.parse().unwrap_or(i64::MAX);
-    let (column, id) = match of {
-        Of::Contact(id) => ("contact", id),
-        Of::Organization(id) => ("organization", id),
+    let (owner, id) = match of {
+        Of::Contact(id) => (Owner::Contact, id),
+        Of::Organization(id) => (Owner::Organization, id),
     };
     let sql = format!(
         "SELECT n, at_ms, event_type, source, organization, contact, es, en, amount, unit, currency, event_id
-         FROM timeline WHERE {column} = ?1 AND (at_ms, n) < (?2, ?3) ORDER BY at_ms DESC, n DESC LIMIT ?4"
+         FROM timeline WHERE n IN ({}) ORDER BY at_ms DESC, n DESC LIMIT ?4",
+        owner.before()
     );
     let mut statement = file.prepare_cached(&sql)?;
     let limit_and_one = i64::try_from(limit + 1).unwrap_or(i64::MAX);

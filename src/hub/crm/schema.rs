@@ -134,6 +134,27 @@ pub(super) const STEPS: &[&str] = &["
         event_id TEXT NOT NULL,
         PRIMARY KEY (organization, kind, subject)
     ) STRICT, WITHOUT ROWID;
+", "
+    -- Lines by whose they are, up to the last full block of 4,096; see `timeline`.
+    CREATE TABLE timeline_of_organization (
+        organization TEXT NOT NULL,
+        at_ms INTEGER NOT NULL,
+        n INTEGER NOT NULL,
+        PRIMARY KEY (organization, at_ms, n)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE timeline_of_contact (
+        contact TEXT NOT NULL,
+        at_ms INTEGER NOT NULL,
+        n INTEGER NOT NULL,
+        PRIMARY KEY (contact, at_ms, n)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO timeline_of_organization SELECT organization, at_ms, n FROM timeline
+        WHERE n <= (SELECT max(n) FROM timeline) / 4096 * 4096 ORDER BY organization, at_ms, n;
+    INSERT INTO timeline_of_contact SELECT contact, at_ms, n FROM timeline
+        WHERE n <= (SELECT max(n) FROM timeline) / 4096 * 4096 AND contact IS NOT NULL ORDER BY contact, at_ms, n;
+    DROP INDEX timeline_organization;
+    DROP INDEX timeline_contact;
+    DROP INDEX papers_contact;
 "];
 
 /// See [`Subscriber::derived`](crate::hub::Subscriber::derived).

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::{PROVISIONED, bound, is_known};
 use crate::domain::time::Millis;
+use crate::hub::crm::timeline::Owner;
 use crate::hub::reader::{at, time};
 
 /// An organization.
@@ -82,7 +83,7 @@ pub fn organization(file: &Connection, id: &str) -> rusqlite::Result<Option<Orga
         bindings: bindings(file, id)?,
         conflicts: conflicts(file, id)?,
         contacts: count("SELECT count(*) FROM contacts WHERE organization = ?1 AND merged_into IS NULL")?,
-        events: count("SELECT count(*) FROM timeline WHERE organization = ?1")?,
+        events: count(&format!("SELECT count(*) FROM ({})", Owner::Organization.all()))?,
     }))
 }
 

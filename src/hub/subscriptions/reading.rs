@@ -10,6 +10,7 @@ use crate::domain::subscription::Timer;
 use crate::domain::time::Millis;
 use crate::hub::crm::reading::cursor::{Cursor, page};
 use crate::hub::crm::reading::{Found, Reach};
+use crate::hub::crm::timeline::Owner;
 use crate::hub::reader::{at, time};
 
 /// How a recommendation can stand.
@@ -171,7 +172,8 @@ pub fn recommendation_organization(file: &Connection, id: &str) -> rusqlite::Res
 pub fn insights(file: &Connection, organization: &str) -> rusqlite::Result<Value> {
     let count = |sql: &str| file.prepare_cached(sql)?.query_row([organization], |row| row.get::<_, i64>(0));
     let contacts = count("SELECT count(*) FROM contacts WHERE organization = ?1 AND merged_into IS NULL")?;
-    let events = count("SELECT count(*) FROM timeline WHERE organization = ?1")?;
+    let lines = Owner::Organization.all();
+    let events = count(&format!("SELECT count(*) FROM ({lines})"))?;
     let pairs = |sql: &str| {
         let mut statement = file.prepare_cached(sql)?;
         let rows = statement.query_map([organization], |row| {
@@ -179,8 +181,10 @@ pub fn insights(file: &Connection, organization: &str) -> rusqlite::Result<Value
         })?;
         rows.collect::<Result<Vec<Value>, _>>()
     };
-    let types = "SELECT event_type, count(*) FROM timeline WHERE organization = ?1
-        GROUP BY event_type ORDER BY 2 DESC, 1 LIMIT 10";
+    let types = format!(
+        "SELECT event_type, count(*) FROM timeline WHERE n IN ({lines})
+         GROUP BY event_type ORDER BY 2 DESC, 1 LIMIT 10"
+    );
     let phases = "SELECT phase, count(*) FROM deals WHERE organization = ?1 GROUP BY phase ORDER BY 1";
     let owed = "SELECT status, count(*) FROM receivables WHERE organization = ?1 GROUP BY status ORDER BY 1";
     let open = "SELECT count(*) FROM recommendations WHERE organization = ?1
@@ -190,7 +194,7 @@ pub fn insights(file: &Connection, organization: &str) -> rusqlite::Result<Value
     let held = statement.query_map([organization], rows::read)?.collect::<Result<Vec<_>, _>>()?;
     Ok(json!({
         "organizationId": organization, "contacts": contacts, "events": events,
-        "eventTypes": pairs(types)?, "deals": pairs(phases)?, "receivables": pairs(owed)?,
+        "eventTypes": pairs(&types)?, "deals": pairs(phases)?, "receivables": pairs(owed)?,
         "subscriptions": held.iter().map(shown).collect::<Vec<_>>(), "recommendations": count(open)?,
     }))
 }
