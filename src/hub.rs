@@ -14,6 +14,7 @@ pub mod crm;
 mod emission;
 mod event;
 mod file;
+mod inbox;
 pub mod organizations;
 mod reader;
 pub mod rebuild;
@@ -30,7 +31,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::Notify;
 
 use crate::deliver::Attempt;
@@ -41,6 +42,7 @@ use crate::telemetry::metrics::Metrics;
 pub use command::{Command, CommandError};
 pub use emission::{Emission, HOPS_MAX};
 pub use event::Event;
+use inbox::{Inbox, Taken, Taking};
 pub use subscriber::{Subscriber, Trouble};
 pub use work::Work;
 
@@ -90,10 +92,19 @@ enum Mode {
     Rebuilding,
 }
 
+/// What a transaction did.
+struct Done {
+    verdicts: Vec<Verdict>,
+    emitted: bool,
+    taken: Taken,
+}
+
 /// The hub. Shared by reference or `Arc`; calls block.
 pub struct Hub {
     path: PathBuf,
     file: Mutex<Connection>,
+    /// Locked behind `file`.
+    inbox: Mutex<Inbox>,
     readers: reader::Readers,
     subscribers: Vec<Box<dyn Subscriber>>,
     metrics: Arc<Metrics>,
@@ -123,10 +134,12 @@ impl Hub {
         for subscriber in &subscribers {
             subscriber.opened(&file).map_err(|error| file::error(path, &error))?;
         }
+        let inbox = Inbox::read(&file).map_err(|error| file::error(path, &error))?;
         let readers = reader::Readers::open(path)?;
         Ok(Self {
             path: path.to_path_buf(),
             file: Mutex::new(file),
+            inbox: Mutex::new(inbox),
             readers,
             subscribers,
             metrics,
@@ -187,13 +200,15 @@ impl Hub {
     fn take(&self, events: &[Result<Event<'_>, String>]) -> Result<Vec<Verdict>, Error> {
         self.check_failed()?;
         let mut file = self.lock();
-        let done = match self.attempt(&mut file, events, false) {
+        let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+        let done = match self.attempt(&mut file, inbox.begin(), events, false) {
             // One of them was refused. Again, so that it takes nothing of the others with it.
-            Ok(None) => self.attempt(&mut file, events, true),
+            Ok(None) => self.attempt(&mut file, inbox.begin(), events, true),
             done => done,
         };
         match done {
-            Ok(Some((verdicts, emitted))) => {
+            Ok(Some(Done { verdicts, emitted, taken })) => {
+                inbox.committed(taken);
                 self.committed(&file, emitted)?;
                 Ok(verdicts)
             }
@@ -212,9 +227,10 @@ impl Hub {
     fn attempt(
         &self,
         file: &mut Connection,
+        mut inbox: Taking<'_>,
         events: &[Result<Event<'_>, String>],
         careful: bool,
-    ) -> rusqlite::Result<Option<(Vec<Verdict>, bool)>> {
+    ) -> rusqlite::Result<Option<Done>> {
         let tx = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let (mut verdicts, mut emitted, mut seq) = (Vec::with_capacity(events.len()), false, 0);
         for event in events {
@@ -229,7 +245,7 @@ impl Hub {
             if careful {
                 tx.execute_batch("SAVEPOINT event")?;
             }
-            match self.one(&tx, event) {
+            match self.one(&tx, &mut inbox, event) {
                 Ok(emits) => {
                     emitted |= emits;
                     verdicts.push(Verdict::Taken);
@@ -238,6 +254,7 @@ impl Hub {
                 Err(_) if !careful => return Ok(None),
                 Err(trouble) => {
                     tx.execute_batch("ROLLBACK TO event")?;
+                    inbox.forget(event);
                     verdicts.push(Verdict::Refused(trouble.to_string()));
                 }
             }
@@ -246,19 +263,18 @@ impl Hub {
             }
         }
         tx.prepare_cached("UPDATE progress SET seq = max(seq, ?1)")?.execute([seq.cast_signed()])?;
+        let taken = inbox.end(&tx)?;
         tx.commit()?;
-        Ok(Some((verdicts, emitted)))
+        Ok(Some(Done { verdicts, emitted, taken }))
     }
 
     /// One event, for all subscribers. True if anything was emitted.
-    fn one(&self, tx: &Transaction<'_>, event: &Event<'_>) -> Result<bool, Trouble> {
+    fn one(&self, tx: &Transaction<'_>, inbox: &mut Taking<'_>, event: &Event<'_>) -> Result<bool, Trouble> {
         if event.event_type.as_str() == TRIAL {
             return Ok(false);
         }
-        let sql = "INSERT OR IGNORE INTO inbox (source, event_id, seq) VALUES (?1, ?2, ?3)";
-        let key = params![event.source.as_str(), event.event_id.as_str(), event.seq.cast_signed()];
-        let is_new = tx.prepare_cached(sql)?.execute(key)? == 1;
-        if !is_new || (event.source.is_hub() && emission::is_own(tx, event.event_id.as_str())?) {
+        if !inbox.add(tx, event)? || (event.source.is_hub() && emission::is_own(tx, event.event_id.as_str())?)
+        {
             return Ok(false);
         }
         let mut work = Work::of_event(tx, event, self.mode == Mode::Live, &self.metrics);

@@ -6,7 +6,8 @@ pub(super) const APPLICATION_ID: i64 = 0x436d_6e48;
 pub(super) const OWNER: &str = "hub";
 
 /// Step n leads from schema n to schema n + 1. One that was ever released is never changed.
-pub(super) const STEPS: &[&str] = &["
+pub(super) const STEPS: &[&str] = &[
+    "
     CREATE TABLE progress (
         one INTEGER PRIMARY KEY CHECK (one = 1),
         seq INTEGER NOT NULL        -- the last event, in the order of acceptance
@@ -44,4 +45,16 @@ pub(super) const STEPS: &[&str] = &["
         correlation TEXT PRIMARY KEY,
         hops INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+    ALTER TABLE inbox RENAME TO inbox_sorted;
+    CREATE TABLE inbox_recent (     -- in the order in which they came, until they are sorted in
+        source TEXT NOT NULL,
+        event_id TEXT NOT NULL,
+        seq INTEGER NOT NULL
+    ) STRICT;
+    CREATE VIEW inbox AS
+        SELECT source, event_id, seq FROM inbox_sorted
+        UNION ALL SELECT source, event_id, seq FROM inbox_recent;
+",
+];
