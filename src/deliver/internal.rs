@@ -19,7 +19,7 @@ use crate::runtime::clock::Clock;
 
 /// How long events are gathered into one batch, unless there are many. Nobody waits for it: the events
 /// are accepted.
-const GATHER: Duration = Duration::from_millis(50);
+const GATHER: Duration = Duration::from_millis(100);
 /// Events in one batch.
 pub const BATCH_MAX: usize = 128;
 
