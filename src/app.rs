@@ -15,6 +15,7 @@ pub mod signals;
 mod stores;
 pub mod subscribers;
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use crate::deliver::Ways;
 use crate::deliver::http::{HttpSink, Options as SinkOptions};
 use crate::deliver::internal::{self, Inbound};
 use crate::dispatch::{Dispatcher, Handle, Parts as DispatchParts};
+use crate::domain::catalog::Catalog;
 use crate::domain::id::AppSlug;
 use crate::http::server::{Bounds, Server, TlsError};
 use crate::hub::relay::Relay;
@@ -99,7 +101,7 @@ pub enum Error {
     #[error(transparent)]
     AdminKey(#[from] store::control::admin_file::Error),
     /// The listener.
-    #[error("cannot listen on {address}: {reason}; is another process using it? (server.listen)")]
+    #[error("cannot listen on {address}: {reason}{} (server.listen)", listen_mend(reason))]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -177,8 +179,9 @@ impl App {
     /// Opens the store and the listener. Nothing runs yet, and nothing was touched if this fails.
     pub async fn build(config: Config, ports: Ports) -> Result<Self, Error> {
         let metrics = Arc::new(Metrics::new()?);
-        say_doubts(&config, &metrics);
-        let catalog = CatalogHandle::new(registry::load::load(&registry_source(&config))?);
+        let catalog = registry::load::load(&Source::of(&config))?;
+        say_doubts(&config, &catalog, &metrics);
+        let catalog = CatalogHandle::new(catalog);
         let (tls, listener) = (certificate::load(&config)?, listen(&config).await?);
         let address = listener.local_addr().unwrap_or(config.server.listen);
         let Stores { outbox, control, journal_writer, journal, hub, access } =
@@ -344,8 +347,8 @@ fn health(draining: &Arc<AtomicBool>, outbox: &Arc<Outbox>, metrics: &Arc<Metric
     Health { draining: Arc::clone(draining), outbox: Arc::clone(outbox), metrics: Arc::clone(metrics) }
 }
 
-fn say_doubts(config: &Config, metrics: &Metrics) {
-    for warning in config.warnings() {
+fn say_doubts(config: &Config, catalog: &Catalog, metrics: &Metrics) {
+    for warning in config.warnings().into_iter().chain(registry::doubts::of(config, catalog)) {
         event::ConfigDoubt { warning: &warning.to_string() }.emit(metrics);
     }
 }
@@ -388,8 +391,15 @@ fn bounds(config: &Config) -> Bounds {
     }
 }
 
-fn registry_source(config: &Config) -> Source {
-    config.registry.path.clone().map_or(Source::Embedded, Source::Dir)
+fn listen_mend(reason: &std::io::Error) -> &'static str {
+    match reason.kind() {
+        ErrorKind::AddrInUse => "; is another process using it?",
+        ErrorKind::PermissionDenied => {
+            "; ports below 1024 are not for everybody: take another, or grant the right"
+        }
+        ErrorKind::AddrNotAvailable => "; it is no address of this machine",
+        _ => "",
+    }
 }
 
 async fn listen(config: &Config) -> Result<TcpListener, Error> {

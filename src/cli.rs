@@ -161,8 +161,33 @@ fn complain(error: &anyhow::Error) {
     if error.downcast_ref().is_some_and(is_hung_up) {
         return;
     }
-    output::say(&format!("camino: {error:#}"));
+    output::say(&format!("camino: {}", told(error)));
     if let Some(failure) = error.downcast_ref::<Failure>() {
         output::say(&format!("  {}", failure.mend));
+    }
+}
+
+/// The error with its causes, but for those that it tells itself.
+fn told(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| {
+        if told.is_empty() {
+            cause
+        } else if told.contains(&cause) {
+            told
+        } else {
+            format!("{told}: {cause}")
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let error =
+            anyhow::anyhow!("no such file").context("cannot use tls.pem: no such file").context("no start");
+        assert_eq!(told(&error), "no start: cannot use tls.pem: no such file");
     }
 }

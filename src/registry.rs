@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 pub mod check;
 pub mod diff;
+pub mod doubts;
 pub mod embedded;
 pub mod handle;
 pub mod load;
@@ -18,6 +19,8 @@ pub mod watch;
 
 pub use problem::{Cause, Problem};
 
+use crate::config::Config;
+
 /// Where a registry comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -25,6 +28,13 @@ pub enum Source {
     Embedded,
     /// A folder of the same shape.
     Dir(PathBuf),
+}
+
+impl Source {
+    /// The one that the settings name.
+    pub fn of(config: &Config) -> Self {
+        config.registry.path.clone().map_or(Self::Embedded, Self::Dir)
+    }
 }
 
 /// Why there is no catalog, or no watch.

@@ -10,11 +10,12 @@ use std::sync::atomic::Ordering;
 use tokio::sync::Notify;
 
 use super::signals::{Asked, Signals};
-use super::{App, Error, Inside, certificate, gauges, gone, housekeeping, operational, registry_source};
+use super::{App, Error, Inside, certificate, gauges, gone, housekeeping, operational};
 use crate::config::Config;
 use crate::domain::id::AppSlug;
 use crate::hub::subscriptions;
 use crate::operations::{carry_out_replays, live};
+use crate::registry::Source;
 use crate::registry::handle::CatalogHandle;
 use crate::registry::watch::Watch;
 use crate::runtime::task::{TaskKind, Tasks};
@@ -168,7 +169,7 @@ fn watch(
     let Some(path) = &config.registry.path else { return Ok(None) };
     let (config, catalog) = (Arc::clone(config), catalog.clone());
     let (metrics, reloaded) = (Arc::clone(metrics), Arc::clone(reloaded));
-    let source = registry_source(&config);
+    let source = Source::of(&config);
     let again = catalog.clone();
     let tell = move || reload(&catalog, &config, &metrics, &reloaded);
     let watch = Watch::start(path, tell.clone())?;
@@ -191,7 +192,7 @@ async fn stopped_again(signals: &mut Signals) {
 
 /// Reads the registry again; a bad one leaves the old one in force.
 fn reload(catalog: &CatalogHandle, config: &Config, metrics: &Metrics, reloaded: &Notify) {
-    match catalog.reload(&registry_source(config)) {
+    match catalog.reload(&Source::of(config)) {
         Ok(_) => {
             let now = catalog.current();
             event::RegistryReloaded { event_types: now.events().len(), apps: now.apps().len() }.emit(metrics);

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::output::{self, Paint};
 use crate::config::{Config, process_vars};
+use crate::registry;
 use crate::store::checkup::{self, Finding, Patient, Verdict};
 
 /// How it is told.
@@ -37,7 +38,11 @@ pub(super) fn run(args: &Args, config: Option<&Path>) -> anyhow::Result<ExitCode
 }
 
 fn of(settings: &Config) -> Vec<Finding> {
-    let doubts = settings.warnings();
+    let mut doubts = settings.warnings();
+    let registry = registry::load::load(&registry::Source::of(settings));
+    if let Ok(catalog) = &registry {
+        doubts.extend(registry::doubts::of(settings, catalog));
+    }
     let mut findings: Vec<Finding> = doubts
         .iter()
         .map(|doubt| {
@@ -46,6 +51,13 @@ fn of(settings: &Config) -> Vec<Finding> {
         .collect();
     if doubts.is_empty() {
         findings.push(Finding::good("config", "nothing in it is doubtful"));
+    }
+    if let Err(error) = registry {
+        findings.push(Finding::bad(
+            "registry",
+            error.to_string(),
+            "mend that: the broker does not start with it",
+        ));
     }
     let store = &settings.store;
     findings.extend(checkup::examine(&Patient {

@@ -47,7 +47,7 @@ pub(super) fn run(args: &Args, config: Option<&Path>) -> anyhow::Result<ExitCode
     } else {
         output::line(&format!(
             "restored {} as of {}: commit {}, deliveries open {}, dead {}",
-            store.path.display(),
+            std::path::absolute(&store.path)?.display(),
             manifest.taken_at,
             outbox.head,
             outbox.open,

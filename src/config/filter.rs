@@ -1,5 +1,7 @@
 //! `[apps.<slug>] filter`: which events an app wants of those that the registry routes to it.
 
+use std::fmt;
+
 use serde::Deserialize;
 
 use super::limit::Fault;
@@ -65,6 +67,15 @@ impl TypePattern {
         match self {
             Self::Exact(exact) => exact == kind,
             Self::Under(prefix) => kind.as_str().starts_with(prefix.as_str()),
+        }
+    }
+}
+
+impl fmt::Display for TypePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(exact) => exact.fmt(f),
+            Self::Under(prefix) => write!(f, "{prefix}*"),
         }
     }
 }
