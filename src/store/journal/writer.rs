@@ -94,7 +94,10 @@ impl Writer {
         retention: &Retention,
         stop: &CancellationToken,
     ) -> Result<(), Error> {
-        self.begin(outbox)?;
+        while let Err(error) = self.begin(outbox) {
+            let is_open = outbox.tail().wait(u64::MAX, Duration::ZERO);
+            wait_out(error, outbox, stop.is_cancelled() || !is_open)?;
+        }
         let mut purge_at = clock.monotonic() + PURGE_EVERY;
         let mut gather = GATHER;
         loop {
@@ -111,12 +114,7 @@ impl Writer {
             match done {
                 Ok(purged) if purging && !purged.more => purge_at = clock.monotonic() + PURGE_EVERY,
                 Ok(_) => {}
-                Err(error) if error.passes() && !stopping => {
-                    tracing::error!(error = %error, "the journal cannot be written; it will try again");
-                    // Nothing grows this far: a wait that the outbox's end cuts short.
-                    outbox.tail().wait(u64::MAX, PATIENCE);
-                }
-                Err(error) => return Err(error),
+                Err(error) => wait_out(error, outbox, stopping)?,
             }
             if stopping {
                 return Ok(());
@@ -221,6 +219,17 @@ impl Writer {
             }
         }
     }
+}
+
+/// Waits for a while if `error` is one that passes and there is time for another try.
+fn wait_out(error: Error, outbox: &Outbox, stopping: bool) -> Result<(), Error> {
+    if stopping || !error.passes() {
+        return Err(error);
+    }
+    tracing::error!(error = %error, "the journal cannot be written; it will try again");
+    // Nothing grows this far: a wait that the outbox's end cuts short.
+    outbox.tail().wait(u64::MAX, PATIENCE);
+    Ok(())
 }
 
 /// How many of `commits` go into one transaction: at least one.
