@@ -8,7 +8,7 @@ use std::ffi::OsStr;
 use std::fs::{DirBuilder, File};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Syncs a folder, so that what was created, renamed or removed in it stays so.
 pub(super) fn sync(path: &Path) -> io::Result<()> {
@@ -51,18 +51,32 @@ pub fn free_bytes(path: &Path) -> Option<u64> {
 
 /// Syncs a SQLite file, its log of changes and its folder, as far as they are there, before it is opened.
 pub(super) fn sync_database(path: &Path) -> io::Result<()> {
+    sync_file(path)?;
+    sync_log(path)?;
+    sync_around(path)
+}
+
+/// Syncs the log of changes of a SQLite file; false if there is none. With `synchronous = NORMAL` all that was committed is
+/// durable then, if the log's name is (SQLite, "Write-Ahead Logging"). Closing it loses no lock: those are on the file.
+pub(super) fn sync_log(path: &Path) -> io::Result<bool> {
     let mut log = path.as_os_str().to_owned();
     log.push(OsStr::new("-wal"));
-    for file in [path.to_path_buf(), PathBuf::from(log)] {
-        match File::open(file) {
-            Ok(file) => file.sync_all()?,
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
-    }
+    sync_file(Path::new(&log))
+}
+
+/// Syncs the folder that `path` is in.
+pub(super) fn sync_around(path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(folder) if folder.is_dir() => sync(folder),
         _ => Ok(()),
+    }
+}
+
+fn sync_file(path: &Path) -> io::Result<bool> {
+    match File::open(path) {
+        Ok(file) => file.sync_data().map(|()| true),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

@@ -120,7 +120,8 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, Error> {
     // Takes effect only before the first table is made.
     db.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(failed)?;
     db.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
-    db.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
+    // The writer syncs, several transactions at a time.
+    db.pragma_update(None, "synchronous", "NORMAL").map_err(failed)?;
     db.pragma_update(None, "journal_size_limit", 64 << 20).map_err(failed)?;
     db.pragma_update(None, "cache_size", -16_384).map_err(failed)?;
     // A page that is written again and again goes from the write-ahead log into the file once.

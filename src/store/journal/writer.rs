@@ -1,8 +1,10 @@
 //! The journal's one writer: follows the outbox's tail on a thread of its own.
 //!
-//! Tells the outbox what it may forget only after the transaction is durable. A full disk makes it wait
+//! Transactions are seen at once and made durable several at a time: until then the outbox has what is in them, and they are
+//! written once more after a power cut. Tells the outbox what it may forget only after a sync. A full disk makes it wait
 //! and try again; a disk that fails, or a damaged file, ends it with an error, and the process with it.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +20,7 @@ use super::seed::Failure;
 use super::{Error, Reached, sql_error};
 use crate::domain::id::AppSlug;
 use crate::runtime::clock::Clock;
+use crate::store::folder;
 use crate::store::outbox::Outbox;
 use crate::store::outbox::record::Commit;
 
@@ -38,6 +41,10 @@ const READ_BYTES_MAX: usize = 8 << 20;
 const BATCH_EVENTS_MAX: usize = 1_024;
 /// See [`BATCH_EVENTS_MAX`].
 const BATCH_MOVES_MAX: usize = 4_096;
+/// Longest time from a transaction to its sync, but for [`PATIENCE`]: a sync holds up those of the outbox.
+const SYNC_EVERY: Duration = Duration::from_millis(500);
+/// Events and moves after which a sync does not wait: the outbox keeps them so long.
+const SYNC_ROWS: usize = 8_192;
 /// From the end of a purge to the next one.
 const PURGE_EVERY: Duration = Duration::from_secs(300);
 /// Events looked at by one slice of a purge.
@@ -61,6 +68,10 @@ pub struct Writer {
     pub(super) db: Connection,
     interned: Interned,
     position: u64,
+    /// Events and moves that are written and not synced.
+    unsynced_rows: usize,
+    /// Whether the name of SQLite's log is durable; it is made anew by each process.
+    is_log_named: bool,
     next_seq: u64,
     reached: Reached,
     /// The first event that the purge under way has not looked at.
@@ -77,10 +88,21 @@ impl Writer {
             .map_err(|error| sql_error(path, &error))?;
         reached.set(next_seq);
         let (path, interned) = (path.to_path_buf(), Interned::default());
-        Ok(Self { path, db, interned, position, next_seq, reached, purge_from: 0 })
+        let (unsynced_rows, is_log_named) = (0, false);
+        Ok(Self {
+            path,
+            db,
+            interned,
+            position,
+            unsynced_rows,
+            is_log_named,
+            next_seq,
+            reached,
+            purge_from: 0,
+        })
     }
 
-    /// The last commit of the outbox that is in the journal.
+    /// The last commit of the outbox that is in the journal, though maybe not yet durably.
     pub fn position(&self) -> u64 {
         self.position
     }
@@ -99,6 +121,7 @@ impl Writer {
             wait_out(error, outbox, stop.is_cancelled() || !is_open)?;
         }
         let mut purge_at = clock.monotonic() + PURGE_EVERY;
+        let mut synced_at = clock.monotonic();
         let mut gather = GATHER;
         loop {
             let open = outbox.tail().wait(self.position, PATIENCE);
@@ -107,8 +130,13 @@ impl Writer {
                 outbox.tail().wait(self.position + GATHER_COMMITS, gather);
             }
             let purging = !stopping && clock.monotonic() >= purge_at;
-            let done = self.follow(outbox).and_then(|rows| {
+            let done = self.take_in(outbox).and_then(|rows| {
                 gather = if rows < BUSY_ROWS { GATHER } else { GATHER_BUSY };
+                let now = clock.monotonic();
+                if stopping || now.saturating_sub(synced_at) >= SYNC_EVERY {
+                    self.sync(outbox)?;
+                    synced_at = now;
+                }
                 if purging { self.purge(clock.now(), retention, PURGE_EVENTS) } else { Ok(Purged::default()) }
             });
             match done {
@@ -134,8 +162,8 @@ impl Writer {
         if self.is_late(outbox)? || self.has_gap(outbox)? {
             self.seed(outbox)?;
         }
-        outbox.journalled(self.position);
-        Ok(())
+        self.unsynced_rows += 1;
+        self.sync(outbox)
     }
 
     /// Whether an empty journal begins after its outbox did: of what is gone, only the end is known. At a
@@ -161,8 +189,15 @@ impl Writer {
         Ok(has_gap)
     }
 
-    /// Takes in everything that is there now; says how many events and moves that was.
+    /// Takes in everything that is there now, durably; says how many events and moves that was.
     pub fn follow(&mut self, outbox: &Outbox) -> Result<usize, Error> {
+        let rows = self.take_in(outbox)?;
+        self.sync(outbox)?;
+        Ok(rows)
+    }
+
+    /// The same, durable but for the last of it.
+    fn take_in(&mut self, outbox: &Outbox) -> Result<usize, Error> {
         let mut rows = 0;
         loop {
             let commits = outbox.commits_after(self.position, READ_BYTES_MAX)?;
@@ -173,12 +208,37 @@ impl Writer {
             while !rest.is_empty() {
                 let (now, later) = rest.split_at(batch_len(rest));
                 self.apply(now)?;
-                rows +=
-                    now.iter().map(|commit| commit.events.len() + commit.record.moves.len()).sum::<usize>();
-                outbox.journalled(self.position);
+                let written: usize =
+                    now.iter().map(|commit| commit.events.len() + commit.record.moves.len()).sum();
+                rows += written;
+                // A commit without any counts as well: the outbox forgets by commits.
+                self.unsynced_rows += written.max(1);
+                if self.unsynced_rows >= SYNC_ROWS {
+                    self.sync(outbox)?;
+                }
                 rest = later;
             }
         }
+    }
+
+    /// Makes durable what was written, and tells the outbox. If that fails nobody knows what is on the disk, so
+    /// it is the end.
+    fn sync(&mut self, outbox: &Outbox) -> Result<(), Error> {
+        if self.unsynced_rows > 0 {
+            self.sync_log()
+                .map_err(|error| Error::Broken { path: self.path.clone(), detail: error.to_string() })?;
+            self.unsynced_rows = 0;
+            outbox.journalled(self.position);
+        }
+        Ok(())
+    }
+
+    fn sync_log(&mut self) -> io::Result<()> {
+        if folder::sync_log(&self.path)? && !self.is_log_named {
+            folder::sync_around(&self.path)?;
+            self.is_log_named = true;
+        }
+        Ok(())
     }
 
     fn apply(&mut self, commits: &[Arc<Commit>]) -> Result<(), Error> {
