@@ -108,6 +108,9 @@ CREATE TABLE drift (
 ) WITHOUT ROWID;
 ";
 
+/// Pages of 4 KiB in SQLite's log before they go into the file: one that is written again and again goes there once.
+const CHECKPOINT_PAGES: u32 = 8_000;
+
 /// The writer's connection; makes the tables in a new file.
 pub(super) fn open_writer(path: &Path) -> Result<Connection, Error> {
     let failed = |error: rusqlite::Error| sql_error(path, &error);
@@ -124,8 +127,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, Error> {
     db.pragma_update(None, "synchronous", "NORMAL").map_err(failed)?;
     db.pragma_update(None, "journal_size_limit", 64 << 20).map_err(failed)?;
     db.pragma_update(None, "cache_size", -16_384).map_err(failed)?;
-    // A page that is written again and again goes from the write-ahead log into the file once.
-    db.pragma_update(None, "wal_autocheckpoint", 8_000).map_err(failed)?;
+    db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES).map_err(failed)?;
     let tables: i64 =
         db.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0)).map_err(failed)?;
     if tables == 0 {

@@ -162,6 +162,7 @@ impl Writer {
         if self.is_late(outbox)? || self.has_gap(outbox)? {
             self.seed(outbox)?;
         }
+        // What a seed wrote counts, too.
         self.unsynced_rows += 1;
         self.sync(outbox)
     }
