@@ -225,85 +225,68 @@ mod tests {
     /// How long an answer may take before the test has failed.
     const PATIENCE: Duration = Duration::from_secs(60);
 
-    /// An engine whose third commit fails after it was carried out, as a failed sync does.
-    struct Failing {
+    /// How an engine commits instead.
+    type Commit = Box<dyn Fn(&dyn Engine, &Change<'_>) -> Result<(), Fault> + Send + Sync>;
+
+    /// An engine that commits in another way.
+    struct Other {
         inner: Box<dyn Engine>,
-        commits: Mutex<u32>,
+        commit: Commit,
     }
 
-    impl Engine for Failing {
+    impl Engine for Other {
         fn commit(&self, change: &Change<'_>) -> Result<(), Fault> {
-            self.inner.commit(change)?;
-            let mut commits = self.commits.lock().unwrap();
+            (self.commit)(&*self.inner, change)
+        }
+
+        fn read(&self, key: &Key) -> Result<Option<Vec<u8>>, Fault> {
+            self.inner.read(key)
+        }
+
+        fn held(&self, keys: &BTreeSet<Key>) -> Result<Vec<(Key, usize)>, Fault> {
+            self.inner.held(keys)
+        }
+
+        fn scan(&self, start: Bound<&Key>, last: &Key, room: Room) -> Result<Rows, Fault> {
+            self.inner.scan(start, last, room)
+        }
+
+        fn edge(&self, first: &Key, last: &Key) -> Result<Option<Key>, Fault> {
+            self.inner.edge(first, last)
+        }
+
+        fn close(self: Box<Self>) -> Result<(), Fault> {
+            self.inner.close()
+        }
+    }
+
+    /// The third commit fails after it was carried out, as a failed sync does.
+    fn failing() -> Commit {
+        let commits = Mutex::new(0);
+        Box::new(move |inner, change| {
+            inner.commit(change)?;
+            let mut commits = commits.lock().unwrap();
             *commits += 1;
             if *commits == 3 { Err(Fault::Failed("the sync failed".to_owned())) } else { Ok(()) }
-        }
-
-        fn read(&self, key: &Key) -> Result<Option<Vec<u8>>, Fault> {
-            self.inner.read(key)
-        }
-
-        fn held(&self, keys: &BTreeSet<Key>) -> Result<Vec<(Key, usize)>, Fault> {
-            self.inner.held(keys)
-        }
-
-        fn scan(&self, start: Bound<&Key>, last: &Key, room: Room) -> Result<Rows, Fault> {
-            self.inner.scan(start, last, room)
-        }
-
-        fn edge(&self, first: &Key, last: &Key) -> Result<Option<Key>, Fault> {
-            self.inner.edge(first, last)
-        }
-
-        fn close(self: Box<Self>) -> Result<(), Fault> {
-            self.inner.close()
-        }
+        })
     }
 
-    /// An engine whose commit of an event waits to be let on.
-    struct Standing {
-        inner: Box<dyn Engine>,
-        stands: mpsc::SyncSender<()>,
-        goes_on: Mutex<mpsc::Receiver<()>>,
-    }
-
-    impl Engine for Standing {
-        fn commit(&self, change: &Change<'_>) -> Result<(), Fault> {
-            self.stands.send(()).unwrap();
-            self.goes_on.lock().unwrap().recv().unwrap();
-            self.inner.commit(change)
-        }
-
-        fn read(&self, key: &Key) -> Result<Option<Vec<u8>>, Fault> {
-            self.inner.read(key)
-        }
-
-        fn held(&self, keys: &BTreeSet<Key>) -> Result<Vec<(Key, usize)>, Fault> {
-            self.inner.held(keys)
-        }
-
-        fn scan(&self, start: Bound<&Key>, last: &Key, room: Room) -> Result<Rows, Fault> {
-            self.inner.scan(start, last, room)
-        }
-
-        fn edge(&self, first: &Key, last: &Key) -> Result<Option<Key>, Fault> {
-            self.inner.edge(first, last)
-        }
-
-        fn close(self: Box<Self>) -> Result<(), Fault> {
-            self.inner.close()
-        }
+    /// A commit says that it stands, and waits to be let on.
+    fn standing(stands: mpsc::SyncSender<()>, goes_on: mpsc::Receiver<()>) -> Commit {
+        let goes_on = Mutex::new(goes_on);
+        Box::new(move |inner, change| {
+            stands.send(()).unwrap();
+            goes_on.lock().unwrap().recv().unwrap();
+            inner.commit(change)
+        })
     }
 
     /// A log that is empty, over another engine.
-    fn log_over(
-        dir: &Path,
-        kind: EngineKind,
-        wrap: impl FnOnce(Box<dyn Engine>) -> Box<dyn Engine>,
-    ) -> Generational {
+    fn log_over(dir: &Path, kind: EngineKind, commit: Commit) -> Generational {
         let lock = Arc::new(DirLock::take(dir).unwrap().unwrap());
         let make = Options { cache_bytes: 1 << 20, ..Options::default() }.make(kind);
-        let generation = Generation::create(dir, 1, make, lock).unwrap().over(wrap);
+        let generation = Generation::create(dir, 1, make, lock).unwrap();
+        let generation = generation.over(|inner| Box::new(Other { inner, commit }));
         // Otherwise its commits are poured.
         generation.hold();
         Generational::new(dir, make, generation, Tally::default(), Mark::open(dir).unwrap())
@@ -319,7 +302,7 @@ mod tests {
     fn nothing_is_appended_after_a_failed_append() {
         for kind in EngineKind::ALL {
             let dir = tempfile::tempdir().unwrap();
-            let log = log_over(dir.path(), kind, |inner| Box::new(Failing { inner, commits: Mutex::new(0) }));
+            let log = log_over(dir.path(), kind, failing());
             put(&log, 1).unwrap();
             put(&log, 2).unwrap();
             let failed = put(&log, 3).unwrap_err();
@@ -341,9 +324,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (stands, stood) = mpsc::sync_channel(0);
         let (go_on, goes_on) = mpsc::sync_channel(0);
-        let goes_on = Mutex::new(goes_on);
-        let log =
-            log_over(dir.path(), EngineKind::Redb, |inner| Box::new(Standing { inner, stands, goes_on }));
+        let log = log_over(dir.path(), EngineKind::Redb, standing(stands, goes_on));
         let (tell, told) = mpsc::channel();
         let told = thread::scope(|threads| {
             threads.spawn(|| put(&log, 1).unwrap());
