@@ -13,8 +13,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::record::{BLOCK_BYTES, Changed, HEAD_BYTES, Head, Stamp};
 use crate::store::log::files;
 
-/// Zeros written at once.
-static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+/// Zeros written at once. Not more: the page cache keeps together what was written together, and all of it would count as written
+/// again with each record in it.
+static ZEROS: [u8; BLOCK_BYTES] = [0; BLOCK_BYTES];
 
 /// The names of the two.
 pub(super) const NAMES: [&str; 2] = ["front.a", "front.b"];
@@ -86,7 +87,7 @@ impl Segment {
     /// Says durably that nothing in it counts any more. Otherwise the next use's first record, half written, could leave the
     /// beginning of this use, which looks like one whose end was damaged.
     pub fn free(&self) -> io::Result<()> {
-        self.file.write_all_at(&ZEROS[..BLOCK_BYTES], 0)?;
+        self.file.write_all_at(&ZEROS, 0)?;
         self.file.sync_data()
     }
 
