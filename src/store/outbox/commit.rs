@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::arrival::{Answered, Request};
 use super::dedupe::Doomed;
@@ -21,6 +22,9 @@ use crate::store::log::{Batch, Space, chunk_count};
 
 /// Rows removed with one commit, so that no ack waits long for a purge.
 const REMOVALS_PER_COMMIT: u32 = 512;
+/// Until so long after the last commit began accepts wait for as many as that one answered: whoever posts one after the other posts
+/// again once it is answered, and a commit costs about the same for one as for ten.
+const GATHER_MAX: Duration = Duration::from_millis(1);
 /// Packs released with one commit.
 const PACKS_PER_COMMIT: usize = 128;
 
@@ -28,6 +32,8 @@ const PACKS_PER_COMMIT: usize = 128;
 pub(super) struct Committer {
     pub(super) shared: Arc<Shared>,
     pub(super) next_commit: u64,
+    /// When the last commit began, by the monotonic clock, and how many requests it took.
+    pub(super) last: (Duration, usize),
     /// Commit records on disk: (commit, rows).
     pub(super) record_rows: VecDeque<(u64, u32)>,
     /// The last checkpoint: (commit, rows).
@@ -60,6 +66,7 @@ impl Committer {
     pub(super) fn run(mut self) {
         let mut sentinel = Sentinel { shared: Arc::clone(&self.shared), orderly: false };
         while let Some(work) = self.take() {
+            self.last = (self.shared.clock.monotonic(), work.requests.len());
             if let Err(error) = self.commit(work) {
                 tracing::error!(error = %error, "the store has failed; nothing more is acknowledged");
                 return;
@@ -77,7 +84,12 @@ impl Committer {
     }
 
     fn take(&self) -> Option<Work> {
-        if self.is_stalled { self.shared.queue.take_stalled() } else { self.shared.queue.take() }
+        if self.is_stalled {
+            return self.shared.queue.take_stalled();
+        }
+        let (began, requests) = self.last;
+        let patience = || GATHER_MAX.saturating_sub(self.shared.clock.monotonic().saturating_sub(began));
+        self.shared.queue.take(requests, patience)
     }
 
     /// Whether another commit would find work though nobody brings any: each takes a bounded slice.
@@ -229,7 +241,7 @@ impl Shared {
 
     /// Answers those who came too late.
     fn refuse_all(&self, error: impl Fn() -> Error) {
-        while let Some(work) = self.queue.take() {
+        while let Some(work) = self.queue.take(0, || Duration::ZERO) {
             refuse(work.requests, &error);
         }
     }

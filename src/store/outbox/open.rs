@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use quick_cache::sync::Cache;
 use tokio::sync::Notify;
@@ -69,6 +70,7 @@ impl Outbox {
             on_commit: around.on_commit,
         });
         let committer = Committer {
+            last: (Duration::ZERO, 0),
             shared: Arc::clone(&shared),
             next_commit: found.last_commit + 1,
             record_rows: found.record_rows,

@@ -43,6 +43,8 @@ struct State {
     bytes: usize,
     moves: VecDeque<Move>,
     parked: Vec<(LaneId, Parked)>,
+    /// With so many requests a commit begins without waiting for more.
+    company: usize,
     nudged: bool,
     closed: bool,
     /// What the committer sleeps for, if it does. A wake-up is a system call, even where nobody sleeps.
@@ -130,9 +132,9 @@ impl Queue {
         (!state.closed || !state.is_empty()).then(|| state.take())
     }
 
-    /// Waits for work. `None` when closed and empty. Accepts start a commit at once; moves wait up to
-    /// [`MOVES_WAIT_MAX`] for accepts to ride with.
-    pub(super) fn take(&self) -> Option<Work> {
+    /// Waits for work. `None` when closed and empty. Accepts start a commit at once if at least `company` wait, and otherwise
+    /// after what `patience` then says; moves wait up to [`MOVES_WAIT_MAX`] for accepts to ride with.
+    pub(super) fn take(&self, company: usize, patience: impl FnOnce() -> Duration) -> Option<Work> {
         let is_any = |state: &State| !state.is_empty() || state.nudged || state.closed;
         let mut state = self.sleep(self.lock(), is_any, None);
         if state.closed && state.is_empty() && !state.nudged {
@@ -142,6 +144,12 @@ impl Queue {
             !state.requests.is_empty() || state.closed || state.moves.len() >= COMMIT_MOVES_MAX
         };
         state = self.sleep(state, is_due, Some(MOVES_WAIT_MAX));
+        let has_company = |state: &State| state.requests.len() >= state.company || state.closed;
+        state.company = company;
+        if !state.requests.is_empty() && !has_company(&state) {
+            let patience = patience();
+            state = self.sleep(state, has_company, Some(patience));
+        }
         Some(state.take())
     }
 
@@ -203,5 +211,51 @@ impl State {
             moves: self.moves.drain(..moves).collect(),
             parked: std::mem::take(&mut self.parked),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request() -> Request {
+        Request::new(Vec::new(), None).unwrap().0
+    }
+
+    const LONG: Duration = Duration::from_secs(600);
+
+    #[test]
+    fn who_is_alone_or_in_company_goes_at_once() {
+        let queue = Queue::default();
+        for (waiting, company) in [(1, 0), (1, 1), (3, 3), (5, 3)] {
+            (0..waiting).for_each(|_| queue.push(request()).unwrap());
+            let work = queue.take(company, || LONG).unwrap();
+            assert_eq!(work.requests.len(), waiting, "{waiting} waiting, {company} before");
+        }
+    }
+
+    #[test]
+    fn fewer_than_before_wait_for_the_others() {
+        let queue = Queue::default();
+        queue.push(request()).unwrap();
+        std::thread::scope(|scope| {
+            // The second comes when the first already waits.
+            let patience = || {
+                scope.spawn(|| queue.push(request()).unwrap());
+                LONG
+            };
+            assert_eq!(queue.take(2, patience).unwrap().requests.len(), 2);
+        });
+    }
+
+    #[test]
+    fn nobody_waits_longer_than_patience_or_past_the_end() {
+        let queue = Queue::default();
+        queue.push(request()).unwrap();
+        assert_eq!(queue.take(2, || Duration::ZERO).unwrap().requests.len(), 1);
+        queue.push(request()).unwrap();
+        queue.close();
+        assert_eq!(queue.take(2, || LONG).unwrap().requests.len(), 1);
+        assert!(queue.take(2, || LONG).is_none());
     }
 }

@@ -1,6 +1,7 @@
 //! A disk that is nearly full: what is still written, and what waits for room.
 
 use std::sync::mpsc;
+use std::time::Duration;
 
 use super::queue::{COMMIT_MOVES_MAX, WAITING_BYTES_MAX};
 use super::*;
@@ -123,7 +124,7 @@ fn what_waits_is_bounded_by_its_bytes() {
     queue.push(alone).expect("a single one may be larger");
     let (next, _answer) = large("next", 1);
     assert!(matches!(queue.push(next), Err(Error::Busy)));
-    assert_eq!(queue.take().unwrap().requests.len(), 1);
+    assert_eq!(queue.take(0, || Duration::ZERO).unwrap().requests.len(), 1);
     let (next, _answer) = large("next", 1);
     queue.push(next).expect("room again");
 }
