@@ -118,6 +118,32 @@ fn an_id_is_data_and_never_a_part_of_the_path() {
 }
 
 #[test]
+fn a_url_of_the_other_scheme_is_told_from_no_broker() {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let mut place = Place::with_config("[server]\ntls_certificate = \"chain.pem\"\ntls_key = \"key.pem\"\n");
+    place.write("chain.pem", made.cert.pem());
+    place.write("key.pem", made.signing_key.serialize_pem());
+    let secured = place.serve();
+    place.mask(&secured.url.clone(), "[broker]");
+    assert_snapshot!(place.run(&["keys", "list", "--url", &secured.url, "--key", "k"]).told(), @r"
+    exit 1
+    -- stderr
+    camino: cannot reach [broker]: what is there does not answer in plain HTTP; it seems to speak TLS
+      the URL should begin with https://
+    ");
+    let mut place = Place::with_config("");
+    let plain = place.serve();
+    let url = plain.url.replace("http://", "https://");
+    place.mask(&url.clone(), "[broker]");
+    assert_snapshot!(place.run(&["keys", "list", "--url", &url, "--key", "k"]).told(), @r"
+    exit 1
+    -- stderr
+    camino: cannot reach [broker]: what is there does not answer over TLS; it seems to speak plain HTTP
+      the URL should begin with http://
+    ");
+}
+
+#[test]
 fn a_bad_key_is_called_a_key() {
     let place = Place::with_config("");
     let list = |key: &str| place.run(&["keys", "list", "--url", "http://127.0.0.1:9", "--key", key]);
