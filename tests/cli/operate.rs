@@ -150,7 +150,7 @@ fn a_bad_key_is_called_a_key() {
     assert_snapshot!(list("").told(), @r"
     exit 1
     -- stderr
-    camino: a key must not be empty
+    camino: the key must not be empty
       --key takes the key as text, env:NAME or file:PATH
     ");
     assert_snapshot!(list("env:NO_SUCH_KEY").told(), @r"
