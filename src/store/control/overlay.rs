@@ -65,7 +65,7 @@ pub struct Overlay {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Disabled {
-    /// Who or what disabled it.
+    /// What disabled it.
     pub reason: DisabledReason,
     /// In words.
     pub remark: Option<String>,
@@ -74,14 +74,12 @@ pub struct Disabled {
     pub since: Millis,
 }
 
-/// Who or what disabled an endpoint.
+/// What disabled an endpoint. A person who wants deliveries to wait pauses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum DisabledReason {
     /// It answered 410.
     Gone,
-    /// A person did.
-    Person,
 }
 
 impl Overlay {
@@ -310,17 +308,18 @@ mod tests {
     }
 
     #[test]
-    fn disabling_again_keeps_the_first_reason_and_resuming_clears_all() {
+    fn disabling_again_keeps_the_first_time_and_resuming_clears_all() {
         let mut overlay = Overlay::default();
         overlay.disable(DisabledReason::Gone, None, Millis(5));
-        overlay.disable(DisabledReason::Person, Some(&"ñ".repeat(600)), Millis(9));
+        overlay.disable(DisabledReason::Gone, Some(&"ñ".repeat(600)), Millis(9));
         overlay.pause();
         let json = serde_json::to_value(&overlay).unwrap();
         assert_eq!(json["disabled"]["reason"], "gone");
         assert_eq!(json["disabled"]["since"], "1970-01-01T00:00:00.005Z");
+        assert_eq!(serde_json::from_value::<Overlay>(json).unwrap(), overlay);
         overlay.resume();
         assert!(overlay.is_empty());
-        overlay.disable(DisabledReason::Person, Some(&"ñ".repeat(600)), Millis(9));
+        overlay.disable(DisabledReason::Gone, Some(&"ñ".repeat(600)), Millis(9));
         assert_eq!(overlay.disabled.unwrap().remark.unwrap().len(), REMARK_BYTES_MAX);
     }
 }
