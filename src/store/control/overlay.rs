@@ -26,9 +26,7 @@ const REMARK_BYTES_MAX: usize = 512;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// No address that deliveries can go to.
-    #[error(
-        "`url` must be http:// or https:// with a name or an address in its usual spelling, without user or password, of at most {URL_BYTES_MAX} bytes"
-    )]
+    #[error("`url` {}", url_rule())]
     Url,
     /// A cap on the rate that makes no sense.
     #[error("`ratePerSecond` must be from 1 to {RATE_PER_SECOND_MAX}")]
@@ -39,6 +37,14 @@ pub enum Error {
     /// Too many secrets.
     #[error("at most {SECRETS_MAX} secrets may be live at once")]
     Secrets,
+}
+
+/// To stand behind the name of an address.
+fn url_rule() -> String {
+    format!(
+        "must be http:// or https:// with a name or an address in its usual spelling, without user or password, of \
+         at most {URL_BYTES_MAX} bytes"
+    )
 }
 
 /// What operators have changed about one app's endpoint. The default changes nothing.
@@ -202,7 +208,7 @@ impl std::str::FromStr for Url {
 impl<'de> Deserialize<'de> for Url {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        text.parse().map_err(|_: Error| serde::de::Error::custom(url_rule()))
     }
 }
 
