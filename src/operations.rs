@@ -11,6 +11,7 @@ pub mod filters;
 pub mod journal;
 pub mod keys;
 pub mod live;
+pub mod names;
 pub mod refusals;
 pub mod replays;
 pub mod steering;

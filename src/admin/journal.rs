@@ -13,6 +13,7 @@ use crate::http::problem::Problem;
 use crate::http::query::{Given, Parameters, Path, Query};
 use crate::operations::filters::{Deliveries, Departures, Events, Held, Letters};
 use crate::operations::journal::{delivery_of, missing_delivery, missing_event, named, read};
+use crate::operations::names::{self, Names};
 use crate::store::control::key::Scope;
 use crate::store::journal::{AttemptRow, DeliveryRow, DriftRow, EventRow, Explained, Page as Found, Stats};
 
@@ -55,6 +56,7 @@ pub(super) async fn events(
     List { filters: Events(filter), paging }: List<Events>,
 ) -> Listed<EventRow> {
     admin.allow(&headers, Scope::Read)?;
+    names::check(&admin.operations, Names::from(&filter)).await?;
     let parked = admin.operations.why_parked();
     let (cursor, limit) = (paging.cursor, usize::from(paging.limit));
     read(&admin.operations, move |reader| reader.events(&filter, cursor.as_deref(), limit, &parked))
@@ -111,6 +113,7 @@ pub(super) async fn deliveries(
     List { filters: Deliveries(filter), paging }: List<Deliveries>,
 ) -> Listed<DeliveryRow> {
     admin.allow(&headers, Scope::Read)?;
+    names::check(&admin.operations, Names::from(&filter)).await?;
     let parked = admin.operations.why_parked();
     let (cursor, limit) = (paging.cursor, usize::from(paging.limit));
     read(&admin.operations, move |reader| reader.deliveries(&filter, cursor.as_deref(), limit, &parked))
@@ -125,6 +128,7 @@ pub(super) async fn dead_letters(
     List { filters: Letters(filter), paging }: List<Letters>,
 ) -> Listed<DeliveryRow> {
     admin.allow(&headers, Scope::Read)?;
+    names::check(&admin.operations, Names::from(&filter)).await?;
     let parked = admin.operations.why_parked();
     let (cursor, limit) = (paging.cursor, usize::from(paging.limit));
     read(&admin.operations, move |reader| reader.dead_letters(&filter, cursor.as_deref(), limit, &parked))
@@ -162,6 +166,7 @@ pub(super) async fn quarantine(
     List { filters: Held(filter), paging }: List<Held>,
 ) -> Listed<EventRow> {
     admin.allow(&headers, Scope::Read)?;
+    names::check(&admin.operations, Names::from(&filter)).await?;
     let (cursor, limit) = (paging.cursor, usize::from(paging.limit));
     read(&admin.operations, move |reader| reader.quarantined(&filter, cursor.as_deref(), limit))
         .await
@@ -175,6 +180,7 @@ pub(super) async fn drift(
     List { filters: Departures(filter), paging }: List<Departures>,
 ) -> Listed<DriftRow> {
     admin.allow(&headers, Scope::Read)?;
+    names::check(&admin.operations, Names::from(&filter)).await?;
     let (cursor, limit) = (paging.cursor, usize::from(paging.limit));
     read(&admin.operations, move |reader| reader.drift(&filter, cursor.as_deref(), limit)).await.map(page)
 }

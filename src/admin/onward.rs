@@ -10,6 +10,7 @@ use crate::http::problem::{Code, Problem};
 use crate::http::query::{Given, Parameters};
 use crate::operations::filters::Events;
 use crate::operations::journal;
+use crate::operations::names::{self, Names};
 use crate::store::control::key::Scope;
 use crate::store::journal::{Begin, Filter, Onward, OnwardAsked};
 
@@ -62,6 +63,10 @@ pub(super) async fn list(
         Some(cursor) if cursor == END => Begin::End,
         Some(cursor) => Begin::At(cursor),
     };
+    // Whoever goes on from a place has been let in by these names.
+    if !matches!(begin, Begin::At(_)) {
+        names::check(&admin.operations, Names::from(&filter)).await?;
+    }
     // Asked before the journal is: it never shows more than this.
     let accepted = admin.parts.intake.store.next_seq();
     let parked = admin.operations.why_parked();

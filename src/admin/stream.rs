@@ -8,6 +8,7 @@ use crate::http::key::presented;
 use crate::http::problem::{Code, Problem};
 use crate::http::query::Query;
 use crate::operations::live::{self, Tail, Wanted};
+use crate::operations::names;
 use crate::store::control::key::{Fingerprint, Scope};
 
 /// `GET /v1/stream?source=&eventType=&organization=&after=`: goes on after `Last-Event-ID`, or after `after`.
@@ -19,5 +20,10 @@ pub(super) async fn tail(
     admin.allow(&headers, Scope::Read)?;
     let missing = || Problem::new(Code::KeyMissing, "send a valid key as Authorization: Bearer <key>");
     let key = presented(&headers).map(Fingerprint::of).ok_or_else(missing)?;
-    live::follow(&admin.operations, key, || true, wanted.again(&headers)).await
+    // Whoever comes back has been let in by these names.
+    let wanted = wanted.again(&headers);
+    if wanted.is_first() {
+        names::check(&admin.operations, wanted.names()).await?;
+    }
+    live::follow(&admin.operations, key, || true, wanted).await
 }

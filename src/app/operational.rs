@@ -130,7 +130,6 @@ impl Watch {
                     receiver: app,
                     reason: match disabled.reason {
                         DisabledReason::Gone => "gone",
-                        DisabledReason::Person => "person",
                     },
                     remark: disabled.remark,
                     since: disabled.since,

@@ -32,6 +32,55 @@ pub(super) struct Answer {
     pub(super) body: Bytes,
 }
 
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoAnswer {
+    /// Asked in plain HTTP, whoever is there says something else.
+    #[error("what is there does not answer in plain HTTP; it seems to speak TLS")]
+    Tls,
+    /// Asked over TLS, whoever is there says something else.
+    #[error("what is there does not answer over TLS; it seems to speak plain HTTP")]
+    Plain,
+    /// Anything else, in words.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl NoAnswer {
+    /// The cause at the bottom says what happened; those above only say that something did.
+    fn of(error: &(dyn std::error::Error + 'static)) -> Self {
+        let mut cause = error;
+        while let Some(deeper) = beneath(cause) {
+            cause = deeper;
+        }
+        let not_tls = rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType);
+        match (cause.downcast_ref::<hyper::Error>(), cause.downcast_ref::<rustls::Error>()) {
+            (Some(said), _) if said.is_parse() => Self::Tls,
+            (_, Some(said)) if *said == not_tls => Self::Plain,
+            _ => Self::Failed(cause.to_string()),
+        }
+    }
+
+    /// What the person at the terminal can do.
+    fn mend(&self) -> &'static str {
+        match self {
+            Self::Tls => "the URL should begin with https://",
+            Self::Plain => "the URL should begin with http://",
+            Self::Failed(_) => "is the broker running there? `--url` names another address",
+        }
+    }
+}
+
+/// What `error` comes from; an I/O error leaves out the one that it was made of.
+fn beneath<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> Option<&'a (dyn std::error::Error + 'static)> {
+    match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+        Some(made_of) => Some(made_of),
+        None => error.source(),
+    }
+}
+
 /// Makes requests, over the same connections where it can.
 pub(super) struct Client {
     inner: Pooled<Https, Full<Bytes>>,
@@ -62,7 +111,7 @@ impl Client {
         Self { body_bytes_max: bytes, ..self }
     }
 
-    /// Makes one request; the error is in words.
+    /// Makes one request.
     pub(super) async fn call(
         &self,
         method: Method,
@@ -70,15 +119,15 @@ impl Client {
         headers: HeaderMap,
         body: Bytes,
         clock: &dyn Clock,
-    ) -> Result<Answer, String> {
+    ) -> Result<Answer, NoAnswer> {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
         *request.uri_mut() = url.clone();
         *request.headers_mut() = headers;
         tokio::select! {
             biased;
-            answer = self.exchange(request) => answer.map_err(|error| innermost(error.as_ref())),
-            () = clock.sleep(TIMEOUT) => Err(format!("no answer within {} s", TIMEOUT.as_secs())),
+            answer = self.exchange(request) => answer.map_err(|error| NoAnswer::of(error.as_ref())),
+            () = clock.sleep(TIMEOUT) => Err(NoAnswer::Failed(format!("no answer within {} s", TIMEOUT.as_secs()))),
         }
     }
 
@@ -119,16 +168,6 @@ pub(super) async fn call(
 }
 
 /// A broker that did not answer.
-pub(super) fn unreached(url: impl std::fmt::Display, why: &str) -> Failure {
-    let mend = "is the broker running there? `--url` names another address";
-    Failure::new(format!("cannot reach {url}: {why}"), mend)
-}
-
-/// The cause at the bottom says what happened; those above only say that something did.
-fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut cause = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
+pub(super) fn unreached(url: impl std::fmt::Display, why: &NoAnswer) -> Failure {
+    Failure::new(format!("cannot reach {url}: {why}"), why.mend())
 }

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use super::broker::{self, Broker, escaped};
 use super::output;
+use super::when;
+use crate::domain::time::Millis;
 
 /// What to do with keys.
 #[derive(Debug, clap::Args)]
@@ -33,9 +35,9 @@ enum Action {
         /// An organization whose things it sees, and nobody else's (repeatable); everybody's without it.
         #[arg(long = "organization", value_name = "ID")]
         organizations: Vec<String>,
-        /// When it ends, such as 2027-01-01T00:00:00Z; never unless given.
-        #[arg(long, value_name = "TIME")]
-        expires_at: Option<String>,
+        /// When it ends: a time, or how long from now, such as 90d; never unless given.
+        #[arg(long, value_name = "TIME", value_parser = when::parse_ahead)]
+        expires_at: Option<Millis>,
     },
     /// Show all keys, without their text.
     List,
@@ -59,7 +61,7 @@ pub(super) fn run(args: &Args, config: Option<&Path>) -> anyhow::Result<ExitCode
                 body["organizations"] = json!(organizations);
             }
             if let Some(time) = expires_at {
-                body["expiresAt"] = time.as_str().into();
+                body["expiresAt"] = time.rfc3339().into();
             }
             broker.ask(Method::POST, "/v1/keys", Some(&body))?
         }

@@ -122,7 +122,11 @@ fn secret(given: Option<&Secret>, saved: Option<&Saved>) -> anyhow::Result<(Secr
         return Ok((secret.clone(), false));
     }
     if let Some(kept) = saved.and_then(|saved| saved.secret.as_deref()) {
-        return Ok((Secret::new(kept)?, false));
+        let kept = Secret::new(kept).map_err(|error| {
+            let mend = "remove that file to begin anew, or give one with --secret";
+            Failure::new(format!("the secret in the file of --state {error}"), mend)
+        })?;
+        return Ok((kept, false));
     }
     let mut entropy = [0; 32];
     OsEntropy.fill(&mut entropy);

@@ -13,6 +13,8 @@ use serde_json::{Map, Value};
 use super::broker::{self, Broker, escaped};
 use super::failure::Failure;
 use super::output;
+use super::when;
+use crate::domain::time::Millis;
 
 /// Between two looks at a replay under way.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -60,7 +62,7 @@ struct Select {
     #[arg(long, value_name = "APP")]
     source: Option<String>,
     /// Those of events of this type.
-    #[arg(long, alias = "type", value_name = "TYPE")]
+    #[arg(long = "type", alias = "event-type", value_name = "TYPE")]
     event_type: Option<String>,
     /// Those of events of this organization.
     #[arg(long, value_name = "ORG")]
@@ -68,12 +70,12 @@ struct Select {
     /// Those that ended so: delivered, dead or cancelled.
     #[arg(long, value_name = "STATE")]
     state: Option<String>,
-    /// Those of events accepted then or later, such as 2027-01-01T00:00:00Z.
-    #[arg(long, value_name = "TIME")]
-    since: Option<String>,
+    /// Those of events accepted then or later: a time, or how long ago, such as 2h.
+    #[arg(long, value_name = "TIME", value_parser = when::parse)]
+    since: Option<Millis>,
     /// Those of events accepted then or earlier.
-    #[arg(long, value_name = "TIME")]
-    until: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = when::parse)]
+    until: Option<Millis>,
     /// Under new ids, so that receivers don't skip them.
     #[arg(long)]
     as_new: bool,
@@ -83,25 +85,23 @@ struct Select {
 }
 
 impl Select {
-    fn texts(&self) -> [(&'static str, &Option<String>); 7] {
-        [
+    /// By the names of the API.
+    fn named(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let texts = [
             ("receiver", &self.receiver),
             ("source", &self.source),
             ("eventType", &self.event_type),
             ("organization", &self.organization),
             ("state", &self.state),
-            ("since", &self.since),
-            ("until", &self.until),
-        ]
+        ];
+        let times = [("since", self.since), ("until", self.until)];
+        let times = times.into_iter().filter_map(|(name, at)| Some((name, at?.rfc3339())));
+        texts.into_iter().filter_map(|(name, text)| Some((name, text.clone()?))).chain(times)
     }
 
     fn body(&self, is_dry: bool) -> Value {
-        let mut body = Map::new();
-        for (name, text) in self.texts() {
-            if let Some(text) = text {
-                body.insert(name.to_owned(), text.as_str().into());
-            }
-        }
+        let mut body: Map<String, Value> =
+            self.named().map(|(name, text)| (name.to_owned(), text.into())).collect();
         body.insert("dryRun".to_owned(), is_dry.into());
         body.insert("asNew".to_owned(), self.as_new.into());
         if let Some(rate) = self.rate {
@@ -143,9 +143,8 @@ pub(super) fn run(args: &Args, config: Option<&Path>) -> anyhow::Result<ExitCode
 }
 
 fn replay(args: &Args, broker: &Broker) -> anyhow::Result<ExitCode> {
-    if args.yes && args.select.texts().iter().all(|(_, text)| text.is_none()) {
-        let mend =
-            "say which: --receiver, --source, --event-type, --organization, --state, --since or --until";
+    if args.yes && args.select.named().next().is_none() {
+        let mend = "say which: --receiver, --source, --type, --organization, --state, --since or --until";
         return Err(Failure::new("this would make every delivery again that there ever was", mend).into());
     }
     let ways = Ways { yes: args.yes, detach: args.detach, json: args.call.json };

@@ -97,6 +97,10 @@ fn a_mistake_names_its_place_its_key_and_the_mend() {
             "config.toml:2: `server.connections_max` is out of range: it must be a whole number from 0 up",
         ),
         ("server = 1", "config.toml:1: `server` is a whole number, but must be a table"),
+        (
+            "[apps.bloom]\nsigning_secrets = [\"whsec_!!\"]",
+            "config.toml:2: `apps.bloom.signing_secrets` begins with `whsec_`, so the rest must be base64, ",
+        ),
     ] {
         assert_refused(text, message);
     }

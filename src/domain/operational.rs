@@ -24,13 +24,13 @@ const DAY_MS: u64 = 86_400_000;
 /// Something that operators want to hear of.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Happening {
-    /// An endpoint was disabled, by a 410 or by a person.
+    /// An endpoint was disabled by a 410.
     EndpointDisabled {
         /// Whose.
         receiver: AppSlug,
-        /// `gone` or `person`.
+        /// What disabled it: `gone`.
         reason: &'static str,
-        /// The person's words.
+        /// The same in words.
         remark: Option<String>,
         /// Since when.
         since: Millis,

@@ -22,17 +22,19 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Why a text can't be a secret. Never contains the text.
+/// Why a text can't be a secret: the rule, to stand behind the secret's name. Never contains the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// Nothing was written.
-    #[error("a secret must not be empty")]
+    #[error("must not be empty")]
     Empty,
     /// A line end or blank around the text, as files and shells leave behind.
-    #[error("a secret must not begin or end with white space")]
+    #[error("must not begin or end with white space")]
     Padded,
     /// The prefix promises base64 and the rest isn't.
-    #[error("the part of the secret after `whsec_` must be base64")]
+    #[error(
+        "begins with `{WEBHOOK_PREFIX}`, so the rest must be base64, such as `openssl rand -base64 32` prints; a secret of another kind must not begin so"
+    )]
     NotBase64,
 }
 

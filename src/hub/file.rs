@@ -11,6 +11,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavio
 use super::Error;
 use super::schema::{APPLICATION_ID, OWNER, STEPS};
 use super::subscriber::Subscriber;
+use crate::store::folder;
 
 /// How long a connection waits for a lock; there is one writer, so this is never reached in peace.
 const BUSY: Duration = Duration::from_secs(10);
@@ -28,6 +29,8 @@ pub(super) fn open(
     durable: bool,
 ) -> Result<Connection, Error> {
     let failed = |error: rusqlite::Error| self::error(path, &error);
+    folder::make_private(path)
+        .map_err(|error| Error::Failed { path: path.to_path_buf(), detail: error.to_string() })?;
     let mut file = Connection::open(path).map_err(failed)?;
     file.busy_timeout(BUSY).map_err(failed)?;
     file.set_prepared_statement_cache_capacity(STATEMENTS_MAX);

@@ -16,6 +16,7 @@ use axum::http::HeaderMap;
 use bytes::Bytes;
 use serde_json::json;
 
+use super::names::Names;
 use super::{Operations, allow, journal};
 use crate::http::problem::{Code, Problem};
 use crate::http::query::{Given, Parameters};
@@ -69,6 +70,20 @@ impl Wanted {
         let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
         self.after = last.and_then(|last| last.parse().ok()).or(self.after);
         self
+    }
+
+    /// Whether nothing was had before.
+    pub fn is_first(&self) -> bool {
+        self.after.is_none()
+    }
+
+    /// The names that are listened for.
+    pub fn names(&self) -> Names<'_> {
+        Names {
+            receiver: self.receiver.as_deref(),
+            source: self.source.as_deref(),
+            event_type: self.event_type.as_deref(),
+        }
     }
 
     fn takes(&self, event: &EventRow) -> bool {

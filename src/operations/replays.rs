@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use super::names::{self, Names};
 use super::{Operations, journal};
 use crate::http::problem::{Code, Problem};
 use crate::store::control::key::Principal;
@@ -52,6 +53,7 @@ pub async fn count(ops: &Operations, asked: &Asked, below: Option<u64>) -> Resul
     let below = below.map_or(reached, |below| below.min(reached));
     let (mut from, mut matched) = (0, 0);
     let filter = Arc::new(filter(asked));
+    names::check(ops, Names::from(&*filter)).await?;
     while from < below {
         let stretch = stretch(ops, &filter, from, below).await?;
         // What was made since belongs to somebody else.

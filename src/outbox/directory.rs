@@ -92,7 +92,7 @@ impl EndpointSettings {
 pub struct Blocked {
     /// Paused or disabled.
     pub block: Block,
-    /// More for people: `paused`, `gone` or `disabled`.
+    /// More for people: `paused` or `gone`.
     pub reason: &'static str,
 }
 
@@ -111,7 +111,6 @@ impl Blocked {
             Some(disabled) => {
                 let reason = match disabled.reason {
                     DisabledReason::Gone => "gone",
-                    DisabledReason::Person => "disabled",
                 };
                 Some(Self { block: Block::Disabled, reason })
             }

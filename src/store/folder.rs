@@ -4,11 +4,13 @@
 //! not answer for them, or remove what they stand for, until they are synced. Never removes anything. A
 //! crash in here leaves a folder that is made again or synced again.
 
-use std::ffi::OsStr;
-use std::fs::{DirBuilder, File};
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// The group and everybody else.
+const OTHERS: u32 = 0o077;
 
 /// Syncs a folder, so that what was created, renamed or removed in it stays so.
 pub(super) fn sync(path: &Path) -> io::Result<()> {
@@ -43,6 +45,33 @@ pub fn make(path: &Path) -> io::Result<()> {
     sync(parent)
 }
 
+/// Makes the SQLite file at `path`, empty, unless it is there, and sees to it that only its owner reads it and what
+/// lies beside it. SQLite takes the file's mode for what it makes beside it.
+pub fn make_private(path: &Path) -> io::Result<()> {
+    match File::options().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        made => return made.map(drop),
+    }
+    for file in [path.to_owned(), beside(path, "-wal"), beside(path, "-shm")] {
+        match fs::metadata(&file) {
+            Ok(found) if found.permissions().mode() & OTHERS != 0 => {
+                fs::set_permissions(&file, Permissions::from_mode(0o600))?;
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// The name of what SQLite keeps beside the file at `path`.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
 /// Bytes that an unprivileged process may still write on the disk of `path`.
 pub fn free_bytes(path: &Path) -> Option<u64> {
     let stat = rustix::fs::statvfs(path).ok()?;
@@ -59,9 +88,7 @@ pub(super) fn sync_database(path: &Path) -> io::Result<()> {
 /// Syncs the log of changes of a SQLite file; false if there is none. With `synchronous = NORMAL` all that was committed is
 /// durable then, if the log's name is (SQLite, "Write-Ahead Logging"). Closing it loses no lock: those are on the file.
 pub(super) fn sync_log(path: &Path) -> io::Result<bool> {
-    let mut log = path.as_os_str().to_owned();
-    log.push(OsStr::new("-wal"));
-    sync_file(Path::new(&log))
+    sync_file(&beside(path, "-wal"))
 }
 
 /// Syncs the folder that `path` is in.
@@ -82,9 +109,6 @@ fn sync_file(path: &Path) -> io::Result<bool> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
     #[test]
@@ -101,6 +125,34 @@ mod tests {
                 made.display()
             );
         }
+    }
+
+    #[test]
+    fn a_database_is_its_owners_alone_with_what_lies_beside_it() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("journal.db");
+        let modes = || -> Vec<u32> {
+            let files = fs::read_dir(root.path()).unwrap().map(Result::unwrap);
+            files.map(|file| file.metadata().unwrap().permissions().mode() & 0o777).collect()
+        };
+        make_private(&path).unwrap();
+        assert_eq!(modes(), [0o600]);
+        let open = || {
+            let file = rusqlite::Connection::open(&path).unwrap();
+            file.pragma_update(None, "journal_mode", "WAL").unwrap();
+            file.execute_batch("CREATE TABLE IF NOT EXISTS t (x); INSERT INTO t VALUES (1)").unwrap();
+            file
+        };
+        let first = open();
+        assert_eq!(modes(), [0o600; 3], "the file, its log and its shared memory");
+        for name in ["journal.db", "journal.db-wal", "journal.db-shm"] {
+            fs::set_permissions(root.path().join(name), Permissions::from_mode(0o644)).unwrap();
+        }
+        make_private(&path).unwrap();
+        assert_eq!(modes(), [0o600; 3], "those of an earlier version");
+        drop(first);
+        let rows: u32 = open().query_row("SELECT count(*) FROM t", (), |row| row.get(0)).unwrap();
+        assert_eq!(rows, 2, "what was in it is kept");
     }
 
     #[test]

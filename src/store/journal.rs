@@ -34,7 +34,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub use delivered::Delivered;
 pub use filter::{Filter, Page, ShownReason, ShownState, WhyParked};
 pub use list::PAGE_ITEMS_MAX;
-pub use lookup::Found;
+pub use lookup::{Found, Seen};
 pub use onward::{Begin, Onward, OnwardAsked, OnwardRow};
 pub use purge::Purged;
 pub use reader::Reader;

@@ -55,6 +55,36 @@ async fn dead_letters_are_grouped_shown_counted_and_made_again() {
 }
 
 #[test]
+fn a_name_that_nobody_knows_is_told_from_one_without_dead_letters() {
+    let place = Place::with_config("");
+    let serving = place.serve();
+    let told = |args: &[&str]| {
+        let told = place.run(&[args, &["--url", &serving.url]].concat()).told();
+        // The request's own id is another one each time.
+        told.split_once(" (cid_").map_or(told.clone(), |(told, _)| told.to_owned())
+    };
+    assert_snapshot!(told(&["dead", "--receiver", "manchaa"]), @r"
+    exit 1
+    -- stderr
+    camino: the broker answered 400 request.invalid: `receiver`: there is no app `manchaa`, neither in the registry nor in the events kept here; did you mean `mancha`?
+      mend what it names; `--help` says what there is
+    ");
+    assert_snapshot!(told(&["replay", "--source", "nobody"]), @r"
+    exit 1
+    -- stderr
+    camino: the broker answered 400 request.invalid: `source`: there is no app `nobody`, neither in the registry nor in the events kept here
+      mend what it names; `--help` says what there is
+    ");
+    assert_snapshot!(told(&["tail", "--type", "payment.complete"]), @r"
+    exit 1
+    -- stderr
+    camino: the broker answered 400 request.invalid: `eventType`: there is no type of event `payment.complete`, neither in the registry nor in the events kept here; did you mean `payment.completed`?
+      mend what it names; `--help` says what there is
+    ");
+    assert_eq!(told(&["dead", "--receiver", "mancha"]), "exit 0\n-- stderr\nno dead letters");
+}
+
+#[test]
 fn ids_and_filters_are_one_or_the_other() {
     let place = Place::with_config("");
     let serving = place.serve();

@@ -19,6 +19,24 @@ fn a_key_is_made_listed_and_revoked() {
 }
 
 #[test]
+fn a_key_ends_at_a_time_or_after_a_span() {
+    let place = Place::with_config("");
+    let serving = place.serve();
+    let create = |end: &str| {
+        let args = ["keys", "--url", &serving.url, "create", "ci", "--scope", "read", "--expires-at", end];
+        place.run(&args)
+    };
+    for end in ["90d", "2199-01-01T00:00:00Z"] {
+        assert_eq!(create(end).code, 0, "{end}");
+    }
+    let listed = place.run(&["keys", "list", "--url", &serving.url]).stdout;
+    assert!(listed.contains("until 2199-01-01T00:00:00.000Z"), "{listed}");
+    assert_eq!(listed.matches("until ").count(), 2, "{listed}");
+    let wrong = create("tomorrow");
+    assert!(wrong.code == 2 && wrong.stderr.contains("how long from now: 12h, 90d"), "{}", wrong.told());
+}
+
+#[test]
 fn ready_says_so_by_its_exit_code() {
     let mut place = Place::with_config("");
     let serving = place.serve();
@@ -45,6 +63,13 @@ fn a_replay_is_counted_and_made_only_when_told_to() {
     assert!(wrong.code == 1 && wrong.stderr.contains("400 request.invalid"), "{}", wrong.told());
     assert_eq!(replay(&["show", "rpl_none"]).code, 1);
     assert_eq!(replay(&["--rate", "many"]).code, 2);
+    for times in [["--since", "2h"], ["--since", "2026-04-16T12:00:00Z"], ["--until", "15m"]] {
+        let counted = replay(&[&times[..], &["--type", "payment.completed"]].concat());
+        assert_eq!(counted.stdout, "0 deliveries would be made again\n", "{}", counted.told());
+    }
+    let wrong = replay(&["--until", "yesterday"]);
+    assert!(wrong.code == 2 && wrong.stderr.contains("how long ago: 15m, 2h"), "{}", wrong.told());
+    assert_eq!(replay(&["--event-type", "payment.completed"]).code, 0, "its name in the API is taken too");
     let all = replay(&["--yes", "--rate", "7"]);
     assert!(all.code == 1 && all.stderr.contains("every delivery"), "{}", all.told());
 }
@@ -93,13 +118,39 @@ fn an_id_is_data_and_never_a_part_of_the_path() {
 }
 
 #[test]
+fn a_url_of_the_other_scheme_is_told_from_no_broker() {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let mut place = Place::with_config("[server]\ntls_certificate = \"chain.pem\"\ntls_key = \"key.pem\"\n");
+    place.write("chain.pem", made.cert.pem());
+    place.write("key.pem", made.signing_key.serialize_pem());
+    let secured = place.serve();
+    place.mask(&secured.url.clone(), "[broker]");
+    assert_snapshot!(place.run(&["keys", "list", "--url", &secured.url, "--key", "k"]).told(), @r"
+    exit 1
+    -- stderr
+    camino: cannot reach [broker]: what is there does not answer in plain HTTP; it seems to speak TLS
+      the URL should begin with https://
+    ");
+    let mut place = Place::with_config("");
+    let plain = place.serve();
+    let url = plain.url.replace("http://", "https://");
+    place.mask(&url.clone(), "[broker]");
+    assert_snapshot!(place.run(&["keys", "list", "--url", &url, "--key", "k"]).told(), @r"
+    exit 1
+    -- stderr
+    camino: cannot reach [broker]: what is there does not answer over TLS; it seems to speak plain HTTP
+      the URL should begin with http://
+    ");
+}
+
+#[test]
 fn a_bad_key_is_called_a_key() {
     let place = Place::with_config("");
     let list = |key: &str| place.run(&["keys", "list", "--url", "http://127.0.0.1:9", "--key", key]);
     assert_snapshot!(list("").told(), @r"
     exit 1
     -- stderr
-    camino: a key must not be empty
+    camino: the key must not be empty
       --key takes the key as text, env:NAME or file:PATH
     ");
     assert_snapshot!(list("env:NO_SUCH_KEY").told(), @r"

@@ -12,6 +12,7 @@ mod gone;
 mod idempotency;
 mod journal;
 mod keys;
+mod names;
 mod put;
 mod quarantine;
 mod registry;

@@ -137,6 +137,24 @@ async fn a_backup_holds_no_key_and_only_its_owner_reads_it() {
 }
 
 #[tokio::test]
+async fn every_file_of_a_store_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let app = Setup::new().start().await;
+    app.send(&app.payment(1)).await.taken(202);
+    app.desk().until_items("/v1/events", 1).await;
+    let mut files = Vec::new();
+    // What lies deeper is the engine's, below a folder that only the owner enters.
+    for entry in fs::read_dir(app.folder().join("data")).unwrap().map(Result::unwrap) {
+        let mode = entry.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{}", entry.path().display());
+        files.push(entry.file_name().into_string().unwrap());
+    }
+    for name in ["journal.db", "journal.db-wal", "journal.db-shm", "hub.db", "hub.db-wal", "control.db"] {
+        assert!(files.iter().any(|file| file == name), "{files:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_backup_goes_into_an_empty_folder_outside_of_the_store() {
     let app = Setup::new().start().await;
     let desk = app.desk();

@@ -108,7 +108,7 @@ impl<'a> Forward<'a> {
             let call = self.client.call(Method::POST, &self.target, headers, body.clone(), clock);
             let (status, error) = match self.broker.run(call) {
                 Ok(answer) => (Some(answer.status), None),
-                Err(error) => (None, Some(error)),
+                Err(error) => (None, Some(error.to_string())),
             };
             let took = clock.monotonic().saturating_sub(started);
             let error = error.as_deref();

@@ -190,7 +190,7 @@ codes! {
         "Load the page again and send the form from there.",
         "this form is not from a page that is open now; load the page again and send it again";
     RequestInvalid: "request.invalid", BAD_REQUEST, Caller, "A part of the request is missing or wrong",
-        "A parameter, a header or a field of the body cannot be taken.",
+        "A parameter, a header or a field of the body cannot be taken. `field` names it where it has a name, and `didYouMean` the nearest one if it is a name that nobody knows.",
         "Correct what the detail names.",
         "`limit` must be a number from 1 to 500";
     TierRequired: "subscription.tier_required", PAYMENT_REQUIRED, Caller, "The subscription does not include this",

@@ -26,9 +26,7 @@ const REMARK_BYTES_MAX: usize = 512;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// No address that deliveries can go to.
-    #[error(
-        "`url` must be http:// or https:// with a name or an address in its usual spelling, without user or password, of at most {URL_BYTES_MAX} bytes"
-    )]
+    #[error("`url` {}", url_rule())]
     Url,
     /// A cap on the rate that makes no sense.
     #[error("`ratePerSecond` must be from 1 to {RATE_PER_SECOND_MAX}")]
@@ -39,6 +37,14 @@ pub enum Error {
     /// Too many secrets.
     #[error("at most {SECRETS_MAX} secrets may be live at once")]
     Secrets,
+}
+
+/// To stand behind the name of an address.
+fn url_rule() -> String {
+    format!(
+        "must be http:// or https:// with a name or an address in its usual spelling, without user or password, of \
+         at most {URL_BYTES_MAX} bytes"
+    )
 }
 
 /// What operators have changed about one app's endpoint. The default changes nothing.
@@ -65,7 +71,7 @@ pub struct Overlay {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Disabled {
-    /// Who or what disabled it.
+    /// What disabled it.
     pub reason: DisabledReason,
     /// In words.
     pub remark: Option<String>,
@@ -74,14 +80,12 @@ pub struct Disabled {
     pub since: Millis,
 }
 
-/// Who or what disabled an endpoint.
+/// What disabled an endpoint. A person who wants deliveries to wait pauses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum DisabledReason {
     /// It answered 410.
     Gone,
-    /// A person did.
-    Person,
 }
 
 impl Overlay {
@@ -204,7 +208,7 @@ impl std::str::FromStr for Url {
 impl<'de> Deserialize<'de> for Url {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        text.parse().map_err(|_: Error| serde::de::Error::custom(url_rule()))
     }
 }
 
@@ -310,17 +314,18 @@ mod tests {
     }
 
     #[test]
-    fn disabling_again_keeps_the_first_reason_and_resuming_clears_all() {
+    fn disabling_again_keeps_the_first_time_and_resuming_clears_all() {
         let mut overlay = Overlay::default();
         overlay.disable(DisabledReason::Gone, None, Millis(5));
-        overlay.disable(DisabledReason::Person, Some(&"ñ".repeat(600)), Millis(9));
+        overlay.disable(DisabledReason::Gone, Some(&"ñ".repeat(600)), Millis(9));
         overlay.pause();
         let json = serde_json::to_value(&overlay).unwrap();
         assert_eq!(json["disabled"]["reason"], "gone");
         assert_eq!(json["disabled"]["since"], "1970-01-01T00:00:00.005Z");
+        assert_eq!(serde_json::from_value::<Overlay>(json).unwrap(), overlay);
         overlay.resume();
         assert!(overlay.is_empty());
-        overlay.disable(DisabledReason::Person, Some(&"ñ".repeat(600)), Millis(9));
+        overlay.disable(DisabledReason::Gone, Some(&"ñ".repeat(600)), Millis(9));
         assert_eq!(overlay.disabled.unwrap().remark.unwrap().len(), REMARK_BYTES_MAX);
     }
 }

@@ -26,7 +26,29 @@ pub enum Found<T> {
     Ambiguous(Vec<String>),
 }
 
+/// Names that events kept here have, or had.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// The apps that they went to or came from.
+    pub apps: Vec<String>,
+    /// Whether one was of the type that was asked for.
+    pub has_type: bool,
+}
+
 impl Reader {
+    /// The names of apps that were seen here, and whether `event_type` was.
+    pub fn seen(&self, event_type: &str) -> Result<Seen, Error> {
+        self.read(|snapshot| {
+            let mut apps: Vec<String> = snapshot.receivers().values().map(ToString::to_string).collect();
+            let sql = "SELECT text FROM sources JOIN names USING (id)";
+            let mut statement = snapshot.tx.prepare_cached(sql)?;
+            for source in statement.query_map((), |row| row.get(0))? {
+                apps.push(source?);
+            }
+            Ok(Seen { apps, has_type: snapshot.number(event_type)?.is_some() })
+        })
+    }
+
     /// The event called `id`, by `source` if several have one.
     pub fn event(
         &self,

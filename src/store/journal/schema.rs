@@ -115,7 +115,8 @@ const CHECKPOINT_PAGES: u32 = 8_000;
 pub(super) fn open_writer(path: &Path) -> Result<Connection, Error> {
     let failed = |error: rusqlite::Error| sql_error(path, &error);
     // What a killed process wrote and never synced is seen now, and the outbox forgets what the journal has.
-    folder::sync_database(path)
+    folder::make_private(path)
+        .and_then(|()| folder::sync_database(path))
         .map_err(|error| Error::Failed { path: path.to_path_buf(), detail: error.to_string() })?;
     let mut db = Connection::open(path).map_err(failed)?;
     db.busy_timeout(BUSY).map_err(failed)?;

@@ -72,6 +72,42 @@ async fn a_key_that_could_do_nothing_or_too_much_is_not_made() {
 }
 
 #[tokio::test]
+async fn a_word_that_is_none_is_answered_with_those_that_are() {
+    let app = Setup::new().start().await;
+    let desk = app.desk();
+    for (path, body, field, detail) in [
+        (
+            "/v1/keys",
+            json!({ "name": "x", "scopes": ["read", "foo"] }),
+            "scopes[1]",
+            "`scopes[1]` must be read, operate, admin or events:write",
+        ),
+        (
+            "/v1/replays",
+            json!({ "state": "pending" }),
+            "state",
+            "`state` must be delivered, dead or cancelled",
+        ),
+        (
+            "/v1/replays",
+            json!({ "sinse": "2026-04-16T12:00:00Z" }),
+            "sinse",
+            "there is no field `sinse` here; did you mean `since`? (known here: receiver, source, eventType, \
+             organization, state, since, until, dryRun, asNew, ratePerSecond)",
+        ),
+        (
+            "/v1/replays",
+            json!({ "since": "yesterday" }),
+            "since",
+            "`since` must be an instant such as 2026-04-16T12:00:00Z",
+        ),
+    ] {
+        let problem = desk.post(path, &body.to_string()).await.problem(400, "request.invalid");
+        assert_eq!((&problem["field"], &problem["detail"]), (&json!(field), &json!(detail)));
+    }
+}
+
+#[tokio::test]
 async fn keys_are_paged() {
     let app = Setup::new().start().await;
     let desk = app.desk();

@@ -59,6 +59,9 @@ async fn a_supplied_secret_is_taken_unless_it_could_forge_another_app() {
         let problem = desk.post(ROTATE, &body).await.problem(400, "request.invalid");
         assert_eq!(problem["field"], "secret");
     }
+    let problem = desk.post(ROTATE, r#"{"secret":"whsec_!!"}"#).await.problem(400, "request.invalid");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.starts_with("`secret` begins with `whsec_`, so the rest must be base64"), "{detail}");
     desk.post(ROTATE, r#"{"secrets":"x"}"#).await.problem(400, "request.invalid");
     assert_eq!(desk.get("/v1/endpoints/mancha").await["secrets"], 1, "nothing was changed");
     let own = json!({ "secret": endpoint_secret_text("mancha", 7) });
