@@ -52,8 +52,10 @@ impl Broker {
         let child = command.spawn().context("the broker does not start")?;
         let mut broker = Self { child, address };
         loop {
+            // It listens before it has opened its store, so that this is answered when it is ready, and not before.
+            let is_ready = get(address, "/readyz").await.is_some_and(|(status, _)| status.is_success());
             let took = clock.monotonic().saturating_sub(began);
-            if get(address, "/readyz").await.is_some_and(|(status, _)| status.is_success()) {
+            if is_ready {
                 return Ok((broker, took));
             }
             broker.check(stage)?;

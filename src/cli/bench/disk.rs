@@ -9,18 +9,23 @@ use std::time::Duration;
 use crate::runtime::clock::Clock;
 use crate::store::log::{self, Space};
 
-/// Syncs measured, and bytes written before each.
+/// Most syncs measured, the longest time for them, and bytes written before each.
 const SYNCS: usize = 200;
+const SYNCS_WITHIN: Duration = Duration::from_secs(3);
 const SYNC_BYTES: usize = 4096;
 /// Where in a store the outbox is.
 const OUTBOX: &str = "outbox";
 
-/// The median time of a write of 4 KiB and an fdatasync in `folder`.
-pub(super) fn sync_time(folder: &Path, clock: &dyn Clock) -> io::Result<Duration> {
+/// The median time of a write of 4 KiB and an fdatasync in `folder`, with a `pause` before each.
+pub(super) async fn sync_time(folder: &Path, clock: &dyn Clock, pause: Duration) -> io::Result<Duration> {
     let path = folder.join("sync-probe");
     let mut file = File::create(&path)?;
     let mut times = Vec::with_capacity(SYNCS);
-    for _ in 0..SYNCS {
+    let began = clock.monotonic();
+    while times.is_empty() || times.len() < SYNCS && clock.monotonic().saturating_sub(began) < SYNCS_WITHIN {
+        if !pause.is_zero() {
+            clock.sleep(pause).await;
+        }
         let before = clock.monotonic();
         file.write_all(&[b'x'; SYNC_BYTES])?;
         file.sync_data()?;
@@ -28,7 +33,7 @@ pub(super) fn sync_time(folder: &Path, clock: &dyn Clock) -> io::Result<Duration
     }
     fs::remove_file(&path)?;
     times.sort_unstable();
-    Ok(times[SYNCS / 2])
+    Ok(times[times.len() / 2])
 }
 
 /// Bytes of all files below `folder`; what goes away meanwhile counts nothing.

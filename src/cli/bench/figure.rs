@@ -68,6 +68,7 @@ pub(super) const END_TO_END_P99: &str = "endToEndP99Ms";
 pub(super) const FIGURES: &[Figure] = &[
     figure("loadBefore", "load before", Unit::Plain, |run| run.machine.load_average.map(|[one, ..]| one)),
     figure("floorMs", "floor", Unit::Ms, |run| Some(run.floor.sum_ms)),
+    figure("floorPacedMs", "  at the run's pace", Unit::Ms, |run| run.floor.paced_sum_ms),
     figure("rawPostsPerSecond", "raw posts", Unit::PerSecond, |run| Some(run.raw.posts_per_second)),
     figure("acceptedPerSecond", "accepted", Unit::PerSecond, |run| Some(run.broker.accepted_per_second)),
     figure("acceptedToRaw", "  of raw", Unit::OfRaw, |run| Some(run.ratios.accepted_to_raw)),
@@ -77,6 +78,7 @@ pub(super) const FIGURES: &[Figure] = &[
     figure("answerP99Ms", "answer p99", Unit::Ms, |run| Some(run.broker.answer_ms?.p99)),
     figure("endToEndP50Ms", "end to end p50", Unit::Ms, |run| Some(end_to_end(run)?.p50)),
     figure("p50ToFloor", "  to the floor", Unit::Times, |run| run.ratios.p50_to_floor),
+    figure("p50ToPacedFloor", "  to that at its pace", Unit::Times, |run| run.ratios.p50_to_paced_floor),
     figure(END_TO_END_P99, "end to end p99", Unit::Ms, |run| Some(end_to_end(run)?.p99)),
     figure("p99ToFloor", "  to the floor", Unit::Times, |run| {
         Some(ratio(end_to_end(run)?.p99, run.floor.sum_ms))
@@ -175,6 +177,7 @@ mod tests {
             ("cpuUsPerEvent", 9_000.0),
             (END_TO_END_P99, 4.0),
             ("p99ToFloor", 4.0 / 0.6),
+            ("p50ToPacedFloor", 4.0 / 1.2),
         ];
         for (key, wanted) in wanted {
             let found = value(key, &run).unwrap();

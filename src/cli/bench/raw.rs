@@ -1,6 +1,7 @@
 //! What the machine can do with nothing between: the ceiling of throughput and the floor of latency.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context as _;
 
@@ -21,11 +22,28 @@ const CEILING_SECONDS: u64 = 3;
 
 /// One sync of the store's disk, and one post answered by the receiver.
 pub(super) async fn floor(rig: &mut Rig, plan: &Plan, folder: &Path) -> anyhow::Result<Floor> {
-    let sync = disk::sync_time(folder, &rig.clock)?;
+    let (sync, round_trip) = least(rig, plan, folder, None).await?;
+    let paced = match plan.rate {
+        Some(rate) => Some(least(rig, plan, folder, Some(rate)).await?),
+        None => None,
+    };
+    Ok(Floor::new(sync, round_trip, paced.map(|(sync, round_trip)| sync + round_trip)))
+}
+
+/// Both, so many times a second; without a rate one after the other.
+async fn least(
+    rig: &mut Rig,
+    plan: &Plan,
+    folder: &Path,
+    rate: Option<u64>,
+) -> anyhow::Result<(Duration, Duration)> {
+    let pause = rate.map_or(Duration::ZERO, |rate| {
+        Duration::from_secs(1) / u32::try_from(rate).unwrap_or(u32::MAX).max(1)
+    });
+    let sync = disk::sync_time(folder, &rig.clock, pause).await?;
     let messages = plan.messages.unwrap_or(ROUND_TRIPS).min(ROUND_TRIPS);
-    let posted = straight(rig, plan, 1, messages).await?;
-    let round_trip = posted.answer.quantile(5_000).unwrap_or_default();
-    Ok(Floor::new(sync, round_trip))
+    let posted = straight(rig, plan, Straight { connections: 1, messages, rate }).await?;
+    Ok((sync, posted.answer.quantile(5_000).unwrap_or_default()))
 }
 
 /// The same posts over the same connections, straight to the receiver.
@@ -34,20 +52,29 @@ pub(super) async fn ceiling(rig: &mut Rig, plan: &Plan) -> anyhow::Result<Raw> {
     let times = CEILING_TIMES.max(plan.endpoints as u64);
     let wanted = plan.messages.unwrap_or(CEILING_POSTS_MAX).saturating_mul(times);
     let before = rig.cpu();
-    let posted = straight(rig, plan, plan.connections, wanted.min(CEILING_POSTS_MAX)).await?;
+    let messages = wanted.min(CEILING_POSTS_MAX);
+    let posted =
+        straight(rig, plan, Straight { connections: plan.connections, messages, rate: None }).await?;
     let after = rig.cpu();
     Ok(Raw::new(&posted, before, after))
 }
 
-async fn straight(rig: &mut Rig, plan: &Plan, connections: usize, messages: u64) -> anyhow::Result<Posted> {
+/// How posts go straight to the receiver.
+struct Straight {
+    connections: usize,
+    messages: u64,
+    rate: Option<u64>,
+}
+
+async fn straight(rig: &mut Rig, plan: &Plan, how: Straight) -> anyhow::Result<Posted> {
     rig.behave(Manner { endpoints: 1, ..Manner::default() }).await?;
     let target = rig.endpoints.first().copied().context("the receiver has no endpoint")?;
     let load = Load {
         path: format!("{}0", receiver::PATH),
         batch: 1,
-        rate: None,
-        connections,
-        messages: Some(messages),
+        rate: how.rate,
+        connections: how.connections,
+        messages: Some(how.messages),
         seconds: Some(CEILING_SECONDS),
         ..plan.load(target, &rig.secrets.signing, rig.run)
     };

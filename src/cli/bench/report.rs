@@ -87,12 +87,15 @@ pub(super) struct Floor {
     pub(super) round_trip_ms: f64,
     /// Both.
     pub(super) sum_ms: f64,
+    /// Both at the pace of a run by schedule: a disk and processors that have idled take longer.
+    pub(super) paced_sum_ms: Option<f64>,
 }
 
 impl Floor {
-    /// Of the two.
-    pub(super) fn new(sync: Duration, round_trip: Duration) -> Self {
-        Self { sync_ms: ms(sync), round_trip_ms: ms(round_trip), sum_ms: ms(sync + round_trip) }
+    /// Of the two; `paced` is their sum at the pace of the run, if it has one.
+    pub(super) fn new(sync: Duration, round_trip: Duration, paced: Option<Duration>) -> Self {
+        let paced_sum_ms = paced.map(ms);
+        Self { sync_ms: ms(sync), round_trip_ms: ms(round_trip), sum_ms: ms(sync + round_trip), paced_sum_ms }
     }
 }
 
@@ -246,6 +249,8 @@ pub(super) struct Ratios {
     pub(super) delivered_to_raw: f64,
     /// The median end to end to one sync and one round trip.
     pub(super) p50_to_floor: Option<f64>,
+    /// The same to both at the pace of the run.
+    pub(super) p50_to_paced_floor: Option<f64>,
     /// The broker's CPU for a delivery to that of both workers for a post.
     pub(super) cpu_to_raw: Option<f64>,
 }
@@ -347,10 +352,12 @@ impl Report {
     /// Puts it together.
     pub(super) fn new(plan: &Plan, machine: Machine, floor: Floor, raw: Raw, found: Found) -> Self {
         let broker = found.measured.broker();
+        let p50 = broker.end_to_end_ms.map(|times| times.p50);
         let ratios = Ratios {
             accepted_to_raw: ratio(broker.accepted_per_second, raw.posts_per_second),
             delivered_to_raw: ratio(broker.delivered_per_second, raw.posts_per_second),
-            p50_to_floor: broker.end_to_end_ms.map(|times| ratio(times.p50, floor.sum_ms)),
+            p50_to_floor: p50.map(|p50| ratio(p50, floor.sum_ms)),
+            p50_to_paced_floor: p50.zip(floor.paced_sum_ms).map(|(p50, floor)| ratio(p50, floor)),
             cpu_to_raw: broker.cpu_us_per_delivery.zip(raw.cpu_us_per_post).map(|(us, raw)| ratio(us, raw)),
         };
         let Found { thirds, soak, outage, .. } = found;

@@ -60,7 +60,10 @@ fn machine(report: &Report) -> Vec<Row> {
             format!("{} build, store on {on}{free}", machine.build),
         ),
         row("floor", format!("{} ms", shown(floor.sum_ms)), {
-            format!("fdatasync {} + raw round trip {} ms", shown(floor.sync_ms), shown(floor.round_trip_ms))
+            let paced = floor.paced_sum_ms;
+            let paced = paced.map_or_else(String::new, |ms| format!("; {} ms at the run's pace", shown(ms)));
+            let (sync, round_trip) = (shown(floor.sync_ms), shown(floor.round_trip_ms));
+            format!("fdatasync {sync} + raw round trip {round_trip} ms{paced}")
         }),
         row("raw ceiling", format!("{} posts/s", shown(raw.posts_per_second)), {
             format!("{}; {}", times(raw.answer_ms), busy(&raw.cores))
@@ -72,7 +75,9 @@ fn broker(report: &Report) -> Vec<Row> {
     let (broker, ratios) = (&report.broker, &report.ratios);
     let share = |share: f64| format!("{} of raw", percent(share));
     let floor = ratios.p50_to_floor.map_or_else(String::new, |ratio| {
-        format!("p50 is {} x the floor; sent {} late", shown(ratio), p99(broker.late_ms))
+        let paced = ratios.p50_to_paced_floor;
+        let paced = paced.map_or_else(String::new, |ratio| format!(", {} x at its pace", shown(ratio)));
+        format!("p50 is {} x the floor{paced}; sent {} late", shown(ratio), p99(broker.late_ms))
     });
     let unknown = || "unknown".to_owned();
     let cpu = broker.cpu_us_per_delivery.map_or_else(unknown, |us| format!("{} us a delivery", shown(us)));
@@ -186,11 +191,11 @@ mod tests {
         let report = Report { thirds: vec![third], soak: Some(soak), outage: Some(outage), ..report_of(0.5) };
         assert_snapshot!(lines(&report).join("\n"), @r"
         machine         2 cores, load 0.5 before                      release build, store on ext4
-        floor           0.600 ms                                      fdatasync 0.500 + raw round trip 0.100 ms
+        floor           0.600 ms                                      fdatasync 0.500 + raw round trip 0.100 ms; 1.20 ms at the run's pace
         raw ceiling     200 posts/s                                   p50 1.00  p99 1.00  p99.9 1.00 ms; cores busy: generator 0.200, receiver 0.200
         accepted        200 events/s                                  100 % of raw; p50 1.00  p99 1.00  p99.9 1.00 ms
         delivered       199 deliveries/s                              99.5 % of raw
-        end to end      p50 4.00  p99 4.00  p99.9 4.00 ms             p50 is 6.67 x the floor; sent p99 0.001 ms late
+        end to end      p50 4.00  p99 4.00  p99.9 4.00 ms             p50 is 6.67 x the floor, 3.33 x at its pace; sent p99 0.001 ms late
         missing         10 of 2000                                    3 repeated, 0 failed on purpose
         cpu             4,523 us a delivery                           2.26 x a raw post; cores busy: broker 0.800, generator 0.100, receiver 0.200
         memory          2.00 MiB at the peak

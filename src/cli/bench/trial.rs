@@ -68,8 +68,9 @@ impl<'a> Trial<'a> {
         folder: &Path,
         retries: Retries,
     ) -> anyhow::Result<Self> {
-        let address = port::listen(&OsEntropy)?.local_addr()?;
+        // The endpoints' ports are taken by then.
         rig.behave(plan.manner()).await?;
+        let address = port::listen(&OsEntropy)?.local_addr()?;
         let cast = Cast { endpoints: &rig.endpoints, dead: plan.dead, refusing: rig.refusing };
         let stage = Stage::set(folder, address, plan.engine, &cast, retries, &rig.secrets)?;
         let (broker, _) = Broker::start(&stage, address, &rig.clock).await?;

@@ -59,7 +59,7 @@ pub(in crate::cli::bench) fn report_of(load: f64) -> Report {
         filesystem: Some("ext4".to_owned()),
         syncs_are_free: false,
     };
-    let floor = Floor { sync_ms: 0.5, round_trip_ms: 0.1, sum_ms: 0.6 };
+    let floor = Floor { sync_ms: 0.5, round_trip_ms: 0.1, sum_ms: 0.6, paced_sum_ms: Some(1.2) };
     let second = Duration::from_secs(1);
     let used = WorkersCpu { generator: second, receiver: second };
     let raw = Raw::new(&measured().posted, WorkersCpu::default(), used);
