@@ -75,5 +75,5 @@ fn unknown(field: &str, kind: &str, name: &str, near: Option<String>) -> Problem
     let detail = format!(
         "`{field}`: there is no {kind} `{name}`, neither in the registry nor in the events kept here{asked}"
     );
-    Problem::new(Code::RequestInvalid, detail).with("field", field.into()).with("didYouMean", near.into())
+    Problem::new(Code::NotFound, detail).with("field", field.into()).with("didYouMean", near.into())
 }

@@ -66,20 +66,20 @@ fn a_name_that_nobody_knows_is_told_from_one_without_dead_letters() {
     assert_snapshot!(told(&["dead", "--receiver", "manchaa"]), @r"
     exit 1
     -- stderr
-    camino: the broker answered 400 request.invalid: `receiver`: there is no app `manchaa`, neither in the registry nor in the events kept here; did you mean `mancha`?
-      mend what it names; `--help` says what there is
+    camino: the broker answered 404 resource.not_found: `receiver`: there is no app `manchaa`, neither in the registry nor in the events kept here; did you mean `mancha`?
+      is it written right, and is this the broker that has it?
     ");
     assert_snapshot!(told(&["replay", "--source", "nobody"]), @r"
     exit 1
     -- stderr
-    camino: the broker answered 400 request.invalid: `source`: there is no app `nobody`, neither in the registry nor in the events kept here
-      mend what it names; `--help` says what there is
+    camino: the broker answered 404 resource.not_found: `source`: there is no app `nobody`, neither in the registry nor in the events kept here
+      is it written right, and is this the broker that has it?
     ");
     assert_snapshot!(told(&["tail", "--type", "payment.complete"]), @r"
     exit 1
     -- stderr
-    camino: the broker answered 400 request.invalid: `eventType`: there is no type of event `payment.complete`, neither in the registry nor in the events kept here; did you mean `payment.completed`?
-      mend what it names; `--help` says what there is
+    camino: the broker answered 404 resource.not_found: `eventType`: there is no type of event `payment.complete`, neither in the registry nor in the events kept here; did you mean `payment.completed`?
+      is it written right, and is this the broker that has it?
     ");
     assert_eq!(told(&["dead", "--receiver", "mancha"]), "exit 0\n-- stderr\nno dead letters");
 }

@@ -3,7 +3,7 @@
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use super::events::{sought, state, which};
+use super::events::{by_names, get, sought, state, which};
 use super::{DELIVERY, EVENT, delivery_ids, shown};
 use crate::admin::journal::SourceQuery;
 use crate::domain::time::Millis;
@@ -23,7 +23,7 @@ pub(super) fn chapter() -> Chapter {
         name: "deliveries",
         about: "One event on its way to one receiver. A terminal delivery never reopens: a retry makes a new one.",
         operations: vec![
-            get("/v1/deliveries", "listDeliveries", "List deliveries, newest first")
+            by_names("/v1/deliveries", "listDeliveries", "List deliveries, newest first")
                 .lists::<Deliveries>()
                 .says("state", state("Only deliveries in this state."))
                 .says("reason", reason())
@@ -43,7 +43,7 @@ pub(super) fn chapter() -> Chapter {
                 .asks::<SourceQuery>()
                 .says("source", which())
                 .answers(200, "All of them.", page_of("Delivery"), page_with(&example())),
-            get("/v1/dead-letters", "listDeadLetters", "List deliveries that failed for good")
+            by_names("/v1/dead-letters", "listDeadLetters", "List deliveries that failed for good")
                 .about("Those that a person let go of, by a retry or a dismissal, are left out.")
                 .lists::<Letters>()
                 .says("reason", reason())
@@ -63,10 +63,6 @@ pub(super) fn chapter() -> Chapter {
         ],
         shapes: vec![("Delivery", delivery()), ("Attempt", attempt_shape())],
     }
-}
-
-fn get(path: &'static str, id: &'static str, summary: &'static str) -> Operation {
-    Operation::new(Method::GET, path, id, summary).keyed(Scope::Read)
 }
 
 fn reason() -> Value {

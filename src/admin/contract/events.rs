@@ -25,7 +25,7 @@ pub(super) fn chapter() -> Chapter {
         name: "events",
         about: "What was accepted, who gets it and why, what waits in quarantine, and what departs from the registry.",
         operations: vec![
-            get("/v1/events", "listEvents", "List events, newest first")
+            by_names("/v1/events", "listEvents", "List events, newest first")
                 .lists::<Events>()
                 .says("state", state("Only events that have a delivery in this state."))
                 .says("reason", held_for())
@@ -42,7 +42,7 @@ pub(super) fn chapter() -> Chapter {
                 .asks::<SourceQuery>()
                 .says("source", which())
                 .answers(200, "A decision for each receiver.", named("Explained"), explained()),
-            get("/v1/stream", "streamEvents", "Follow events as they come")
+            by_names("/v1/stream", "streamEvents", "Follow events as they come")
                 .about(
                     "Server-sent events, without end: `event` is an event as lists show it, and its `id` is the place in the \
                      journal to go on behind. `gap` says that more came than is caught up on, `lagged` that the reader was \
@@ -59,7 +59,7 @@ pub(super) fn chapter() -> Chapter {
                     format!("retry: 1000\n\nid: 7\nevent: event\ndata: {}\n\n", example()).into(),
                 )
                 .refuses(&[Code::Overloaded, Code::Draining]),
-            get("/v1/quarantine", "listQuarantine", "List events in quarantine")
+            by_names("/v1/quarantine", "listQuarantine", "List events in quarantine")
                 .about("Events of a type that the registry doesn't know, or knows by name only.")
                 .lists::<Held>()
                 .says("reason", held_for())
@@ -81,7 +81,7 @@ pub(super) fn chapter() -> Chapter {
                 )
                 .answers(202, "Released.", named("Released"), released())
                 .refuses(&[Code::StateConflict, Code::DiskFull, Code::Draining]),
-            get("/v1/drift", "listDrift", "What senders send that the registry does not know")
+            by_names("/v1/drift", "listDrift", "What senders send that the registry does not know")
                 .about("Counted by source, type and field.")
                 .lists::<Departures>()
                 .answers(200, "A page.", page_of("Drift"), page_with(&json!(drift()))),
@@ -92,6 +92,11 @@ pub(super) fn chapter() -> Chapter {
 
 pub(super) fn get(path: &'static str, id: &'static str, summary: &'static str) -> Operation {
     Operation::new(Method::GET, path, id, summary).keyed(Scope::Read)
+}
+
+/// What takes names of apps and types: one that nobody knows is not there.
+pub(super) fn by_names(path: &'static str, id: &'static str, summary: &'static str) -> Operation {
+    get(path, id, summary).refuses(&[Code::NotFound])
 }
 
 pub(super) fn state(about: &str) -> Value {

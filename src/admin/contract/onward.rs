@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::EVENT;
-use super::events::{event_shape, example, get, sought};
+use super::events::{by_names, event_shape, example, sought};
 use crate::admin::onward::Followed;
 use crate::http::contract::Operation;
 use crate::http::contract::shape::{count, delivery_id, flag, list, named, object, or_null, text, word};
@@ -13,7 +13,7 @@ pub(super) fn operation() -> Operation {
         Ask again with `next` for what has come since.";
     let cursor =
         "Where to go on: `next` of a page or `after` of an item, or `end` for what comes from now on.";
-    get("/v1/journal", "followEvents", "Follow events, oldest first")
+    by_names("/v1/journal", "followEvents", "Follow events, oldest first")
         .about(about)
         .lists::<Followed>()
         .says("q", sought())

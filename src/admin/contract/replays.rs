@@ -38,7 +38,7 @@ pub(super) fn chapter() -> Chapter {
                 .takes(named("ReplayAsked"), json!({ "receiver": "constanza", "state": "dead", "dryRun": true }))
                 .answers(202, "It goes on from here, after a restart too.", named("Replay"), example())
                 .answers(200, "How many match; nothing was begun.", named("ReplayCount"), counted)
-                .refuses(&[Code::StateConflict]),
+                .refuses(&[Code::NotFound, Code::StateConflict]),
             new(Method::GET, "/v1/replays/{id}", "showReplay", "Show a replay")
                 .keyed(Scope::Read)
                 .named(ID, EXAMPLE)

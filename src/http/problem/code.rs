@@ -190,7 +190,7 @@ codes! {
         "Load the page again and send the form from there.",
         "this form is not from a page that is open now; load the page again and send it again";
     RequestInvalid: "request.invalid", BAD_REQUEST, Caller, "A part of the request is missing or wrong",
-        "A parameter, a header or a field of the body cannot be taken. `field` names it where it has a name, and `didYouMean` the nearest one if it is a name that nobody knows.",
+        "A parameter, a header or a field of the body cannot be taken. `field` names it where it has a name.",
         "Correct what the detail names.",
         "`limit` must be a number from 1 to 500";
     TierRequired: "subscription.tier_required", PAYMENT_REQUIRED, Caller, "The subscription does not include this",
@@ -198,8 +198,8 @@ codes! {
         "Go to the plan that `requiredPlan` names, or settle what is owed.",
         "`insights.customers` needs the pro tier or higher";
     NotFound: "resource.not_found", NOT_FOUND, Caller, "There is no such thing",
-        "Nothing is at this path, or not any more.",
-        "Check the path and the id.",
+        "Nothing is at this path, or not any more; or a filter names an app or a type of event that nobody knows: then `field` says which, and `didYouMean` has the nearest name.",
+        "Check the path, the id and the names.",
         "there is no such thing (any more)";
     MethodNotAllowed: "request.method_not_allowed", METHOD_NOT_ALLOWED, Caller, "The path doesn't take this method",
         "The path exists, but not with this method.",

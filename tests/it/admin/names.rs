@@ -20,18 +20,18 @@ async fn a_name_that_nobody_knows_is_refused_with_the_nearest() {
     ];
     for (field, name, near) in &table {
         for path in PATHS {
-            let problem = desk.refused(&format!("{path}?{field}={name}"), 400, "request.invalid").await;
+            let problem = desk.refused(&format!("{path}?{field}={name}"), 404, "resource.not_found").await;
             assert_eq!((&problem["field"], &problem["didYouMean"]), (&json!(field), near), "{path}");
             let detail = problem["detail"].as_str().unwrap();
             assert!(detail.starts_with(&format!("`{field}`: there is no ")), "{detail}");
             assert_eq!(detail.ends_with("`?"), near.is_string(), "{detail}");
         }
         let body = json!({ *field: name, "dryRun": true }).to_string();
-        let problem = desk.post("/v1/replays", &body).await.problem(400, "request.invalid");
+        let problem = desk.post("/v1/replays", &body).await.problem(404, "resource.not_found");
         assert_eq!(problem["field"], *field);
     }
     for path in ["/v1/quarantine?source=colectva", "/v1/drift?eventType=payment.complete"] {
-        desk.refused(path, 400, "request.invalid").await;
+        desk.refused(path, 404, "resource.not_found").await;
     }
     // Whoever goes on from a place was let in by the name that it gave then.
     let end = desk.get("/v1/journal?cursor=end").await["next"].as_str().unwrap().to_owned();
@@ -43,7 +43,7 @@ async fn a_type_that_only_events_have_is_known_by_them() {
     let app = Setup::new().start().await;
     let desk = app.desk();
     let path = "/v1/quarantine?eventType=no.such_type";
-    desk.refused(path, 400, "request.invalid").await;
+    desk.refused(path, 404, "resource.not_found").await;
     app.send(&app.payment(1).with("eventType", "\"no.such_type\"")).await.taken(202);
     desk.until_items(path, 1).await;
 }
@@ -72,7 +72,7 @@ async fn an_app_that_has_left_the_registry_is_still_found() {
     assert_eq!(desk.items("/v1/dead-letters?receiver=mancha&source=colectiva").await.len(), 1);
     let counted = desk.post("/v1/replays", r#"{"receiver":"mancha","state":"dead","dryRun":true}"#).await;
     assert_eq!(counted.taken(200)["matched"], 1);
-    let problem = desk.refused("/v1/dead-letters?receiver=manchaa", 400, "request.invalid").await;
+    let problem = desk.refused("/v1/dead-letters?receiver=manchaa", 404, "resource.not_found").await;
     assert_eq!(problem["didYouMean"], "mancha");
-    desk.refused("/v1/dead-letters?receiver=baul", 400, "request.invalid").await;
+    desk.refused("/v1/dead-letters?receiver=baul", 404, "resource.not_found").await;
 }
