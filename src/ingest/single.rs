@@ -19,6 +19,7 @@ use crate::http::correlation::Correlation;
 use crate::http::problem::{Code, Problem, refused};
 use crate::http::server::Peer;
 use crate::outbox::Receipt;
+use crate::store::outbox::Error;
 use crate::telemetry::event;
 use crate::telemetry::trace::{Ended, Kind};
 
@@ -135,10 +136,12 @@ pub(super) async fn read(
     body: Body,
     share: &mut Share<'_>,
 ) -> Result<Bytes, Problem> {
-    const SOON: Duration = Duration::from_secs(5);
     if shared.draining.load(Ordering::Relaxed) {
-        let detail = "the broker is stopping; nothing was accepted";
-        return Err(Problem::new(Code::Draining, detail).retry_after(SOON));
+        // A store that has failed is why it stops, and says more.
+        return Err(refused(&match shared.intake.store.refusal() {
+            Some(Error::Failed) => Error::Failed,
+            _ => Error::Closed,
+        }));
     }
     let bytes_max = usize::try_from(shared.settings.body_bytes_max).unwrap_or(usize::MAX);
     let body = read_shared(body, bytes_max, share, shared.clock.as_ref()).await?;

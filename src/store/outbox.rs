@@ -214,11 +214,13 @@ impl Outbox {
         events: Vec<StoredEvent>,
         instead_of: Option<Move>,
     ) -> Result<Vec<Appended>, Error> {
-        if self.shared.failed.load(Ordering::Acquire) {
+        let has_failed = || self.shared.failed.load(Ordering::Acquire);
+        if has_failed() {
             return Err(Error::Failed);
         }
         let (request, answer) = Request::new(events, instead_of)?;
-        self.shared.queue.push(request)?;
+        // A failure closes the queue too.
+        self.shared.queue.push(request).map_err(|error| if has_failed() { Error::Failed } else { error })?;
         answer.await.unwrap_or(Err(Error::Failed))
     }
 
